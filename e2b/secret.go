@@ -12,6 +12,12 @@ type Secret string
 
 const redacted = "[redacted]"
 
+// A hidden secret is one in an unexported field, where package fmt does not
+// ask a Secret how to print itself. Of a function it prints the address.
+type hidden func() string
+
+func hide(s string) hidden { return func() string { return s } }
+
 // String returns "[redacted]".
 func (s Secret) String() string { return redacted }
 
