@@ -84,6 +84,7 @@ func (s *Server) edge(x *exchange, r *http.Request, to destination, envd http.Ha
 		if s.dead.enter(to.id, x, cancel) {
 			defer s.dead.leave(to.id, x)
 			if refusal = s.admit(x, r); refusal == nil {
+				defer x.watch()()
 				envd.ServeHTTP(x, r.WithContext(ctx))
 				return
 			}

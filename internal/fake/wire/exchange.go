@@ -110,6 +110,33 @@ func (x *exchange) abort() {
 	x.cut()
 }
 
+// lastWrite is how long a client may take to read what was written before its
+// sandbox was gone.
+const lastWrite = time.Second
+
+// watch bounds the writes of the handler once the sandbox is gone, so that a
+// client that does not read cannot hold it. The caller calls stop before it
+// returns.
+func (x *exchange) watch() (stop func()) {
+	control := http.NewResponseController(x.ResponseWriter)
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-x.sandbox.Gone():
+			_ = control.SetWriteDeadline(time.Now().Add(lastWrite))
+			<-quit
+			// The connection may serve further requests.
+			_ = control.SetWriteDeadline(time.Time{})
+		case <-quit:
+		}
+	}()
+	return func() {
+		close(quit)
+		<-done
+	}
+}
+
 // replace answers with what write writes instead of what the handler is about
 // to write. When the reply has begun it is cut.
 func (x *exchange) replace(write func(http.ResponseWriter)) {

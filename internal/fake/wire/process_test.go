@@ -290,3 +290,17 @@ func TestProcessIsInItsSandbox(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "create user", string(data))
 }
+
+func TestKillOfTheSandboxFreesTheHandlerOfASlowClient(t *testing.T) {
+	t.Parallel()
+	f := setup(t, fake.Options{})
+	b := f.create(`{"templateID":"base"}`)
+	slow := b.open(startPath, sh("cat /dev/zero")) // and nobody reads on
+	slow.pid()
+	require.Equal(t, 204, f.api(http.MethodDelete, "/sandboxes/"+b.id, "").status)
+	assert.Eventually(t, func() bool {
+		f.dead.mu.Lock()
+		defer f.dead.mu.Unlock()
+		return len(f.dead.requests) == 0
+	}, 10*time.Second, 10*time.Millisecond)
+}
