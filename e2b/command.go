@@ -13,7 +13,7 @@ const DefaultMaxOutput = 16 << 20
 // A Command is a program to run in a sandbox.
 type Command struct {
 	// Args are the program and its arguments. No shell reads them. One
-	// argument can hold at most 128 KiB, and no NUL.
+	// argument holds less than 128 KiB of UTF-8 without a NUL.
 	Args []string
 
 	// Env is added to the environment that the sandbox gives every command.
@@ -21,21 +21,24 @@ type Command struct {
 	Env map[string]string
 
 	// Dir is the working directory. A relative one starts at the home
-	// directory, which is also the default.
+	// directory, which is also the default. One that does not exist is an
+	// [ErrInvalidArgument].
 	Dir string
 
 	// User runs the command as another user. Default: the default user of the
 	// template, "user" in E2B's own.
 	User string
 
-	// Stdin is copied to the standard input of the command, then closed. It is
-	// read until it ends or the command does; a Read that blocks for ever
+	// Stdin is copied to the standard input of the command, which is then
+	// closed. It is read until it ends or the command does. A Read that fails
+	// ends the command, and Exec returns its error; one that blocks for ever
 	// leaves one goroutine behind. Nil means /dev/null.
 	Stdin io.Reader
 
 	// Stdout and Stderr receive the output as it comes, one Write at a time.
-	// A Write that fails ends the command, and Exec returns its error. Where
-	// one is nil, the output is collected into the result.
+	// A Write that fails ends the command, and Exec returns its error; one
+	// that blocks holds up the command and Exec. Where one is nil, the output
+	// is collected into the result.
 	Stdout, Stderr io.Writer
 
 	// MaxOutput is how many bytes are collected of each stream. What is
@@ -141,7 +144,8 @@ type Process interface {
 	Stop(ctx context.Context) error
 
 	// Close leaves the command alone and ends the connection to it. Wait then
-	// returns an [ErrClosed].
+	// returns an [ErrClosed], as soon as no writer is in use any more. It does
+	// nothing to a command that has ended.
 	Close() error
 }
 

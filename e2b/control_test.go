@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -348,7 +349,7 @@ func TestStatuses(t *testing.T) {
 		{503, ErrUnavailable, true, true},
 		{504, ErrNetwork, true, false},
 	} {
-		t.Run(fmt.Sprint(test.status), func(t *testing.T) {
+		t.Run(strconv.Itoa(test.status), func(t *testing.T) {
 			t.Parallel()
 			s := newScript(t)
 			s.api = func(w http.ResponseWriter, r *http.Request) {

@@ -55,11 +55,15 @@ func (d envdDoer) Do(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	res.Body = io.NopCloser(bytes.NewReader(body))
-	if parseErrorBody(body).connect {
-		res.ContentLength = int64(len(body))
-		return res, nil
+	// envd's own answer is made an error here, since Connect reads one in a
+	// body only where the call is unary.
+	if b := parseErrorBody(body); b.connect {
+		var code connect.Code
+		if code.UnmarshalText([]byte(b.slug)) == nil {
+			return nil, connect.NewWireError(code, errors.New(b.message))
+		}
 	}
+	res.Body = io.NopCloser(bytes.NewReader(body))
 	op := d.s.op("", false)
 	return nil, op.fromEdge(res)
 }
@@ -83,7 +87,7 @@ func (s *sandbox) setUser(h http.Header, user string) {
 
 // user returns the user to send. Before 0.4.0 envd had no default user.
 func (s *sandbox) user(user string) string {
-	if user == "" && !atLeast(s.version, 0, 4, 0) {
+	if user == "" && !atLeast(s.version, 4, 0) {
 		return "user"
 	}
 	return user

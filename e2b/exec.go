@@ -46,7 +46,7 @@ func (s *sandbox) Exec(ctx context.Context, cmd *Command) (*ExecResult, error) {
 	select {
 	case <-p.done:
 	case <-ctx.Done():
-		p.fail(ctx, ctx.Err())
+		p.fail(ctx, p.broken(ctx.Err()))
 		<-p.done // soon, since fail has cut the stream at the latest
 	}
 	return p.outcome()
@@ -102,7 +102,7 @@ func (s *sandbox) start(ctx context.Context, name string, cmd *Command) (*proces
 	}
 	p.run(life, stream, cmd.Stdin)
 	if err := ctx.Err(); err != nil {
-		p.fail(ctx, err)
+		p.fail(ctx, p.broken(err))
 		<-p.done
 		_, err = p.outcome()
 		if err == nil {
@@ -157,7 +157,7 @@ func (s *sandbox) validate(cmd *Command) error {
 		return errors.New("the maximum of the output is negative")
 	case strings.ContainsFunc(cmd.User, func(r rune) bool { return r == ':' || r <= ' ' || r > '~' }):
 		return fmt.Errorf("%q is not a user", cmd.User)
-	case cmd.Stdin != nil && !atLeast(s.version, 0, 5, 2):
+	case cmd.Stdin != nil && !atLeast(s.version, 5, 2):
 		return fmt.Errorf("envd %s cannot close a standard input, 0.5.2 can", s.version)
 	}
 	for i, arg := range cmd.Args {

@@ -148,7 +148,7 @@ func TestExecRefusedByEnvd(t *testing.T) {
 	t.Parallel()
 	s := newScript(t)
 	s.start = func(context.Context, *startReq, *startRes) error {
-		return connect.NewError(connect.CodeInvalidArgument, errorText("cwd '/x' does not exist"))
+		return connect.NewError(connect.CodeInvalidArgument, textError("cwd '/x' does not exist"))
 	}
 	_, err := s.box().Exec(t.Context(), trueCommand)
 	require.ErrorIs(t, err, ErrInvalidArgument)
@@ -171,7 +171,7 @@ func TestExecUnavailableIsLookedInto(t *testing.T) {
 			s := newScript(t)
 			s.health = test.health
 			s.start = func(context.Context, *startReq, *startRes) error {
-				return connect.NewError(connect.CodeUnavailable, errorText("nothing here"))
+				return connect.NewError(connect.CodeUnavailable, textError("nothing here"))
 			}
 			_, err := s.box().Exec(t.Context(), trueCommand)
 			require.ErrorIs(t, err, test.want)
@@ -208,7 +208,7 @@ func TestExecCutStream(t *testing.T) {
 		},
 		"it ended too long ago": {
 			join: func(*joinRes) error {
-				return connect.NewError(connect.CodeNotFound, errorText("process with pid 7 not found"))
+				return connect.NewError(connect.CodeNotFound, textError("process with pid 7 not found"))
 			},
 			want: ErrNetwork,
 		},
@@ -287,7 +287,7 @@ func TestExecNoticesSilence(t *testing.T) {
 		joined(w, startEvent(7), exitEvent(6))
 		return nil
 	}
-	result, err := s.box().Exec(t.Context(), trueCommand)
+	result, err := s.impatientBox().Exec(t.Context(), trueCommand)
 	require.NoError(t, err)
 	assert.Equal(t, 6, result.ExitCode)
 	assert.True(t, result.Incomplete)
@@ -307,7 +307,7 @@ func TestExecKeepalivesKeepAlive(t *testing.T) {
 		started(w, exitEvent(0))
 		return nil
 	}
-	result, err := s.box().Exec(t.Context(), trueCommand)
+	result, err := s.impatientBox().Exec(t.Context(), trueCommand)
 	require.NoError(t, err)
 	assert.False(t, result.Incomplete)
 }
@@ -457,6 +457,36 @@ func TestExecCancelWithDeadNetwork(t *testing.T) {
 	assert.Equal(t, 2, s.count("POST /process.Process/SendSignal"))
 }
 
+func TestExecWriterFails(t *testing.T) {
+	t.Parallel()
+	s := newScript(t)
+	ended := make(chan struct{})
+	s.start = func(ctx context.Context, _ *startReq, w *startRes) error {
+		started(w, startEvent(7), stdoutEvent("one"), stdoutEvent("two"))
+		select {
+		case <-ended:
+		case <-ctx.Done():
+		}
+		started(w, killedEvent("signal: terminated"))
+		return nil
+	}
+	s.signal = func(uint32, processpb.Signal) error { close(ended); return nil }
+	var written []string
+	cmd := &Command{Args: []string{"yes"}, Stdout: writerFunc(func(b []byte) (int, error) {
+		written = append(written, string(b))
+		return 0, &Error{Op: "other", Kind: ErrUnavailable, Retryable: true}
+	})}
+	_, err := s.box().Exec(t.Context(), cmd)
+	require.ErrorIs(t, err, ErrUnavailable)
+	assert.EqualError(t, err, "e2b: exec "+testID+": standard output: e2b: other: unavailable")
+	assert.False(t, Retryable(err), "what the writer's error says is not about this command")
+	assert.Equal(t, []string{"one"}, written)
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
 func TestExecEndlessStream(t *testing.T) {
 	t.Parallel()
 	s := newScript(t)
@@ -469,7 +499,7 @@ func TestExecEndlessStream(t *testing.T) {
 		return nil
 	}
 	s.signal = func(uint32, processpb.Signal) error {
-		return connect.NewError(connect.CodeNotFound, errorText("no such process"))
+		return connect.NewError(connect.CodeNotFound, textError("no such process"))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
@@ -491,7 +521,7 @@ func TestExecMessageTooLarge(t *testing.T) {
 	assert.Equal(t, int32(1), signals.Load())
 }
 
-// errorText is an error that is only text.
-type errorText string
+// textError is an error that is only text.
+type textError string
 
-func (e errorText) Error() string { return string(e) }
+func (e textError) Error() string { return string(e) }

@@ -91,6 +91,7 @@ func (d *download) Close() error {
 // for ever leaves one goroutine behind.
 func (s *sandbox) WriteFile(ctx context.Context, name string, data io.Reader) error {
 	op := s.op("write file", true)
+	op.notFound = ErrFileNotFound
 	if err := validateName(name); err != nil {
 		return op.invalid("%w", err)
 	}
@@ -155,7 +156,7 @@ func (s *sandbox) setBody(req *http.Request, name string, body *upload) {
 	if sized, ok := body.data.(interface{ Len() int }); ok {
 		length = int64(sized.Len())
 	}
-	if atLeast(s.version, 0, 5, 7) {
+	if atLeast(s.version, 5, 7) {
 		req.Header.Set("Content-Type", "application/octet-stream")
 	} else {
 		boundary, head, tail := formAround(name)

@@ -20,6 +20,7 @@ func FuzzParseErrorBody(f *testing.F) {
 		`{"code":"not_found","message":"process with pid 1 not found"}`,
 		`{"sandboxId":"i","message":"The sandbox was not found","code":502}`,
 		`<html>`, ``, `null`, `[]`, `{"code":{},"message":"\u202e"}`, "text\x00\xff", `{"code":"` + testKey + `"}`,
+		strings.Repeat("\xb8\n", 1000),
 	} {
 		f.Add([]byte(seed))
 	}

@@ -43,7 +43,7 @@ type process struct {
 
 	mu      sync.Mutex
 	ended   bool
-	failure error // why the command was ended from here
+	failure *Error // why the command was ended from here
 	result  *ExecResult
 	err     error
 }
@@ -97,7 +97,7 @@ func (p *process) Stop(ctx context.Context) error {
 
 // Close leaves the command alone and ends the connection to it.
 func (p *process) Close() error {
-	p.setFailure(ErrClosed)
+	p.setFailure(&Error{Op: p.op.name, SandboxID: p.op.sandboxID, Kind: ErrClosed})
 	p.cancel()
 	return nil
 }
@@ -106,21 +106,20 @@ func (p *process) Close() error {
 func (p *process) outcome() (*ExecResult, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := p.err
 	if p.failure != nil {
-		err = p.failure
+		return nil, p.failure
 	}
-	if err == nil {
-		result := *p.result
-		return &result, nil
+	if p.err != nil {
+		return nil, p.err
 	}
-	if _, ok := errors.AsType[*Error](err); ok {
-		return nil, err
-	}
-	if errors.Is(err, ErrClosed) {
-		return nil, &Error{Op: p.op.name, SandboxID: p.op.sandboxID, Kind: ErrClosed}
-	}
-	return nil, &Error{Op: p.op.name, SandboxID: p.op.sandboxID, Err: err}
+	result := *p.result
+	return &result, nil
+}
+
+// broken returns the failure that a cause on this side is. It is of no kind,
+// and hides from [Retryable] what the cause says of itself.
+func (p *process) broken(err error) *Error {
+	return &Error{Op: p.op.name, SandboxID: p.op.sandboxID, Err: err}
 }
 
 // follow delivers the output until the command ends, and joins it again when
@@ -177,11 +176,11 @@ func (p *process) read(ctx context.Context, stream *events) (*processpb.ProcessE
 		}
 		data := event.GetData()
 		if err := p.stdout.write(data.GetStdout()); err != nil {
-			p.failLater(ctx, fmt.Errorf("standard output: %w", err))
+			p.failLater(ctx, p.broken(fmt.Errorf("standard output: %w", err)))
 			continue
 		}
 		if err := p.stderr.write(data.GetStderr()); err != nil {
-			p.failLater(ctx, fmt.Errorf("standard error: %w", err))
+			p.failLater(ctx, p.broken(fmt.Errorf("standard error: %w", err)))
 		}
 	}
 }
@@ -207,7 +206,7 @@ func (p *process) finish(r *ExecResult, err error) {
 }
 
 // setFailure makes err the outcome, unless there is one.
-func (p *process) setFailure(err error) bool {
+func (p *process) setFailure(err *Error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended || p.failure != nil {
@@ -224,14 +223,14 @@ func (p *process) failed() bool {
 }
 
 // fail makes err the outcome, ends the command, and waits a while for that.
-func (p *process) fail(ctx context.Context, err error) {
+func (p *process) fail(ctx context.Context, err *Error) {
 	if p.setFailure(err) {
 		p.terminate(ctx)
 	}
 }
 
 // failLater is fail for the goroutine that has to see the end of the command.
-func (p *process) failLater(ctx context.Context, err error) {
+func (p *process) failLater(ctx context.Context, err *Error) {
 	if p.setFailure(err) {
 		go p.terminate(ctx)
 	}
@@ -244,10 +243,8 @@ func (p *process) terminate(ctx context.Context) {
 	defer p.cancel()
 	ctx = context.WithoutCancel(ctx)
 	if err := p.sendTerm(ctx); err != nil {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.failure != nil && !p.ended {
-			p.failure = fmt.Errorf("%w; the command may still run: %w", p.failure, err)
+		if !errors.Is(err, ErrSandboxNotFound) {
+			p.annotate(fmt.Errorf("the command may still run: %w", err))
 		}
 		return
 	}
@@ -258,6 +255,21 @@ func (p *process) terminate(ctx context.Context) {
 	case <-timer.C:
 		p.reap(ctx)
 	}
+}
+
+// annotate adds what else went wrong to the failure.
+func (p *process) annotate(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failure == nil || p.ended {
+		return
+	}
+	failure := *p.failure
+	if failure.Err != nil {
+		err = fmt.Errorf("%w; %w", failure.Err, err)
+	}
+	failure.Err = err
+	p.failure = &failure
 }
 
 // sendTerm sends SIGTERM, once more where the first may have been lost. A

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -63,13 +65,18 @@ func newScript(t *testing.T) *script {
 	})
 	mux.HandleFunc("/files", func(w http.ResponseWriter, r *http.Request) { s.files(w, r) })
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.api(w, r) })
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.requests = append(s.requests, r.Method+" "+r.URL.Path)
 		s.conns[r.RemoteAddr] = true
 		s.mu.Unlock()
 		mux.ServeHTTP(w, r)
 	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		return context.WithValue(ctx, connKey{}, c)
+	}
+	server.Start()
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	return s
@@ -115,12 +122,18 @@ func (s *script) client(opts *ClientOptions) *Client {
 	return c
 }
 
-// box returns the handle of a sandbox on the script, whose silence is short.
+// box returns the handle of a sandbox on the script.
 func (s *script) box() *sandbox {
 	s.t.Helper()
-	c := s.client(nil)
-	c.silence = 300 * time.Millisecond
-	return attach(s.t, c, "0.6.13")
+	return attach(s.t, s.client(nil), "0.6.13")
+}
+
+// impatientBox returns a handle that gives a silent stream up soon.
+func (s *script) impatientBox() *sandbox {
+	s.t.Helper()
+	box := s.box()
+	box.client.silence = 300 * time.Millisecond
+	return box
 }
 
 func attach(t *testing.T, c *Client, version string) *sandbox {
@@ -133,8 +146,12 @@ func attach(t *testing.T, c *Client, version string) *sandbox {
 // reply writes a JSON reply.
 func reply(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v)
+	_, _ = w.Write(data)
 }
 
 // apiError is the body of an error of the control plane.
@@ -184,6 +201,12 @@ func (s *script) SendSignal(_ context.Context, r *connect.Request[processpb.Send
 	}
 	return connect.NewResponse(&processpb.SendSignalResponse{}), nil
 }
+
+type connKey struct{}
+
+// hangUp closes the connection of the request, also where the handler would
+// read on before it breaks.
+func hangUp(ctx context.Context) { _ = ctx.Value(connKey{}).(net.Conn).Close() }
 
 // cut breaks the connection of the request, as a lost network does.
 func cut() { panic(http.ErrAbortHandler) }

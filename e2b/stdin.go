@@ -26,22 +26,28 @@ func (p *process) feed(ctx context.Context, in io.Reader) {
 	defer cancel()
 	stream := &inputStream{stream: p.box.procs.StreamInput(ctx), pid: p.pid}
 	p.box.setUser(stream.stream.RequestHeader(), "")
-	go stream.keepAlive(ctx, p.box.client.keepalive)
+	go func() { p.fed(ctx, &op, stream.keepAlive(ctx, p.box.client.keepalive)) }()
 
 	readErr, err := stream.copy(in)
 	if readErr != nil {
 		cancel()
 		_ = stream.finish()
-		p.fail(ctx, fmt.Errorf("standard input: %w", readErr))
+		p.fail(ctx, p.broken(fmt.Errorf("standard input: %w", readErr)))
 		return
 	}
 	if err == nil {
 		err = p.closeStdin(ctx)
 	}
+	p.fed(ctx, &op, err)
+}
+
+// fed ends a command whose input cannot be delivered. Half of an input must not
+// pass for the whole.
+func (p *process) fed(ctx context.Context, op *operation, err error) {
 	if err == nil || ctx.Err() != nil || isInputRefused(err) {
 		return
 	}
-	p.fail(ctx, p.box.failed(ctx, &op, err))
+	p.fail(ctx, p.box.failed(ctx, op, err))
 }
 
 // isInputRefused reports whether err says that the process takes no more
@@ -75,6 +81,7 @@ type inputStream struct {
 	stream *connect.ClientStreamForClient[processpb.StreamInputRequest, processpb.StreamInputResponse]
 	pid    uint32
 	closed bool
+	err    error // the answer
 }
 
 // copy sends all of in and waits until it has been delivered. It tells an error
@@ -107,6 +114,9 @@ func (s *inputStream) copy(in io.Reader) (readErr, sendErr error) {
 func (s *inputStream) send(m *processpb.StreamInputRequest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return io.EOF
+	}
 	return s.stream.Send(m)
 }
 
@@ -115,27 +125,28 @@ func (s *inputStream) send(m *processpb.StreamInputRequest) error {
 func (s *inputStream) finish() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
-	_, err := s.stream.CloseAndReceive()
-	return err
+	if !s.closed {
+		s.closed = true
+		_, s.err = s.stream.CloseAndReceive()
+	}
+	return s.err
 }
 
-// keepAlive keeps the request from being idle while the reader has nothing.
-func (s *inputStream) keepAlive(ctx context.Context, interval time.Duration) {
+// keepAlive keeps the request from being idle while the reader has nothing. It
+// returns when the stream or ctx ends, with an error if the stream broke.
+func (s *inputStream) keepAlive(ctx context.Context, interval time.Duration) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-ticker.C:
 		}
-		s.mu.Lock()
-		if !s.closed {
-			_ = s.stream.Send(&processpb.StreamInputRequest{Event: &processpb.StreamInputRequest_Keepalive{
-				Keepalive: &processpb.StreamInputRequest_KeepAlive{},
-			}})
+		if err := s.send(&processpb.StreamInputRequest{Event: &processpb.StreamInputRequest_Keepalive{
+			Keepalive: &processpb.StreamInputRequest_KeepAlive{},
+		}}); err != nil {
+			return s.finish()
 		}
-		s.mu.Unlock()
 	}
 }

@@ -77,7 +77,7 @@ func TestStdinRefused(t *testing.T) {
 			}
 			s.input = func(context.Context, *inputReqs) error {
 				defer close(refused)
-				return connect.NewError(code, errorText("write: broken pipe"))
+				return connect.NewError(code, textError("write: broken pipe"))
 			}
 			result, err := s.box().Exec(t.Context(), withStdin(strings.NewReader("x")))
 			require.NoError(t, err, "a process need not read its input")
@@ -110,12 +110,19 @@ func TestStdinCutEndsCommand(t *testing.T) {
 				started(w, exitEvent(0))
 				return nil
 			}
-			s.input = func(_ context.Context, in *inputReqs) error { in.Receive(); in.Receive(); cut(); return nil }
+			s.input = func(ctx context.Context, in *inputReqs) error {
+				in.Receive()
+				in.Receive()
+				hangUp(ctx)
+				return nil
+			}
 			s.signal = func(uint32, processpb.Signal) error { close(ended); return nil }
 			in, feed := io.Pipe()
 			defer feed.Close()
 			go func() { _, _ = feed.Write([]byte("half")); _, _ = feed.Write([]byte("more")) }()
-			_, err := s.box().Exec(t.Context(), withStdin(in))
+			box := s.box()
+			box.client.keepalive = 20 * time.Millisecond
+			_, err := box.Exec(t.Context(), withStdin(in))
 			require.ErrorIs(t, err, test.want)
 			assert.False(t, Retryable(err))
 			assert.Equal(t, 1, s.count("POST /process.Process/SendSignal"))

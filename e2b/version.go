@@ -6,15 +6,15 @@ import (
 )
 
 // atLeast reports whether an envd of the given version has what came with
-// major.minor.patch. A version that does not parse counts as new, since the
+// 0.minor.patch. A version that does not parse counts as new, since the
 // unknown is rather the next than the past.
-func atLeast(version string, major, minor, patch int) bool {
+func atLeast(version string, minor, patch int) bool {
 	version, _, _ = strings.Cut(strings.TrimPrefix(version, "v"), "-")
 	parts := strings.Split(version, ".")
 	if len(parts) != 3 {
 		return true
 	}
-	for i, want := range []int{major, minor, patch} {
+	for i, want := range []int{0, minor, patch} {
 		got, err := strconv.Atoi(parts[i])
 		if err != nil {
 			return true

@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"connectrpc.com/connect"
 )
@@ -22,6 +21,7 @@ import (
 const (
 	maxErrorBody = 64 << 10
 	maxMessage   = 1 << 10
+	ellipsis     = "..."
 )
 
 // An errorBody is what E2B's control plane, its edge and envd say in a reply
@@ -66,16 +66,16 @@ func clean(s string, secrets ...string) string {
 	}
 	var b strings.Builder
 	for _, r := range s {
-		if b.Len() > maxMessage-utf8.UTFMax {
-			b.WriteString("...")
+		piece := string(r)
+		if !strconv.IsPrint(r) {
+			quoted := strconv.QuoteRune(r)
+			piece = quoted[1 : len(quoted)-1]
+		}
+		if b.Len()+len(piece) > maxMessage-len(ellipsis) {
+			b.WriteString(ellipsis)
 			break
 		}
-		if strconv.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRune(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
+		b.WriteString(piece)
 	}
 	return b.String()
 }
@@ -116,6 +116,7 @@ func (o *operation) fromReply(res *http.Response) *Error {
 	switch {
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusServiceUnavailable:
 		e.Retryable = true
+	case res.StatusCode == http.StatusInsufficientStorage: // a repeat needs space as well
 	case res.StatusCode >= 500, res.StatusCode == http.StatusRequestTimeout:
 		e.Retryable = o.repeatable
 	}
