@@ -1,0 +1,101 @@
+package gitsandbox
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/gitsandbox/gitsandbox/e2b"
+)
+
+// NewFromEnv returns a Client on E2B's cloud that is configured by environment
+// variables. What opts say wins over them. A value that does not parse is an
+// [ErrInvalidArgument] that names the variable.
+//
+//	E2B_API_KEY              required
+//	E2B_API_URL              base URL of the control plane
+//	E2B_SANDBOX_URL          base URL of every sandbox
+//	E2B_DOMAIN               default e2b.app
+//	GITHUB_TOKEN             credential for github.com
+//	GIT_SANDBOX_TIMEOUT      Options.Timeout in seconds, default 300
+//	GIT_SANDBOX_MAX_RETRIES  attempts in all, default 3
+//	GIT_SANDBOX_TTL          Options.CacheTTL in seconds, default 3600
+//	GITHUB_DEFAULT_BRANCH    Options.DefaultBranch, default main
+func NewFromEnv(opts *Options) (*Client, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if err := o.fromEnv(); err != nil {
+		return nil, err
+	}
+	key := os.Getenv("E2B_API_KEY") //nolint:forbidigo // the one function that reads the environment
+	if key == "" {
+		return nil, invalid("E2B_API_KEY: not set")
+	}
+	t, err := e2b.NewClient(key, &e2b.ClientOptions{
+		APIURL:     os.Getenv("E2B_API_URL"),     //nolint:forbidigo // as above
+		SandboxURL: os.Getenv("E2B_SANDBOX_URL"), //nolint:forbidigo // as above
+		Domain:     os.Getenv("E2B_DOMAIN"),      //nolint:forbidigo // as above
+	})
+	if err != nil {
+		return nil, &cause{kind: ErrInvalidArgument, err: fmt.Errorf("E2B_API_KEY, E2B_API_URL, E2B_SANDBOX_URL or E2B_DOMAIN: %w", err)}
+	}
+	return New(t, &o)
+}
+
+func (o *Options) fromEnv() error {
+	timeout, err := envSeconds("GIT_SANDBOX_TIMEOUT", DefaultTimeout)
+	if err != nil {
+		return err
+	}
+	ttl, err := envSeconds("GIT_SANDBOX_TTL", DefaultCacheTTL)
+	if err != nil {
+		return err
+	}
+	attempts, err := envPositive("GIT_SANDBOX_MAX_RETRIES", 3)
+	if err != nil {
+		return err
+	}
+	if o.Timeout == 0 {
+		o.Timeout = timeout
+	}
+	if o.CacheTTL == 0 {
+		o.CacheTTL = ttl
+	}
+	if o.Retry == nil {
+		o.Retry = Backoff{MaxAttempts: attempts}
+	}
+	if o.DefaultBranch == "" {
+		o.DefaultBranch = "main"
+		if v := os.Getenv("GITHUB_DEFAULT_BRANCH"); v != "" { //nolint:forbidigo // as above
+			if err := checkBranch("GITHUB_DEFAULT_BRANCH", v); err != nil {
+				return err
+			}
+			o.DefaultBranch = v
+		}
+	}
+	if token := os.Getenv("GITHUB_TOKEN"); token != "" && o.Credentials == nil { //nolint:forbidigo // as above
+		o.Credentials = StaticToken("github.com", token)
+	}
+	return nil
+}
+
+func envSeconds(name string, def time.Duration) (time.Duration, error) {
+	n, err := envPositive(name, int(def/time.Second))
+	return time.Duration(n) * time.Second, err
+}
+
+func envPositive(name string, def int) (int, error) {
+	v := os.Getenv(name) //nolint:forbidigo // as above
+	if v == "" {
+		return def, nil
+	}
+	// The bound keeps a count of seconds inside a time.Duration.
+	n, err := strconv.ParseInt(v, 10, 32)
+	if err != nil || n <= 0 {
+		return 0, invalid("%s: not a whole number above 0", name)
+	}
+	return int(n), nil
+}

@@ -1,0 +1,185 @@
+package gitcmd
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// signalled runs a step, signals its process group after a while, and reports
+// whether it ended before that.
+func (b *box) signalled(argv []string, after time.Duration, sig syscall.Signal) (finished bool) {
+	b.t.Helper()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = b.home
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(b.t, cmd.Start())
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	timer := time.NewTimer(after)
+	defer timer.Stop()
+	select {
+	case <-ended:
+		return true
+	case <-timer.C:
+	}
+	_ = syscall.Kill(-cmd.Process.Pid, sig)
+	<-ended
+	return false
+}
+
+// crowd is enough files for a checkout to take a while.
+func crowd(content string) map[string]string {
+	files := map[string]string{}
+	for i := range 300 {
+		files[fmt.Sprintf("d%d/f%d", i%10, i)] = strings.Repeat(content+"\n", 50)
+	}
+	return files
+}
+
+// TestKilledAnywhereLosesNothing ends the step at points all over its run. Whoever
+// comes next finds a clone that is as before or as after, with the agent's
+// uncommitted work in it.
+func TestKilledAnywhereLosesNothing(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			b := newBox(t)
+			tip := b.push(crowd("0"))
+			b.clone(tip)
+			b.write("agent.txt", "mine\n")
+			b.commit("mine")
+			early := 0
+			for i := range 40 {
+				b.write("dirty.txt", fmt.Sprintf("uncommitted %d\n", i))
+				b.git(b.dir(), "add", "dirty.txt")
+				next := b.push(crowd(fmt.Sprint(i + 1)))
+				b.upload("p", next, tip)
+				tip = next
+				b.track(tip)
+				b.repo.OpID = fmt.Sprintf("pull-%d", i)
+				args := &IntegrateArgs{Onto: tip, Fetch: Fetch{Pack: "p"}}
+				if !b.signalled(b.repo.Integrate(args), time.Duration(i*4)*time.Millisecond, sig) {
+					early++
+				}
+				if sig == syscall.SIGTERM {
+					require.Empty(t, b.debris(), "a trap cleans up")
+				}
+				// A status in between is a step too: it recovers.
+				require.Equal(t, []string{"A. dirty.txt"}, b.states(), "round %d", i)
+				// The host sends the operation again, with its upload.
+				b.upload("p", next)
+				got := b.integrated(b.repo.Integrate(args))
+				require.Contains(t, []How{Rebased, UpToDate}, got.How)
+				require.Equal(t, tip, b.git(b.dir(), "rev-parse", "HEAD^"), "round %d", i)
+				require.Equal(t, []string{"A. dirty.txt"}, b.states(), "round %d", i)
+				require.Equal(t, "mine\n", b.read("agent.txt"))
+				require.Equal(t, fmt.Sprintf("uncommitted %d\n", i), b.read("dirty.txt"))
+			}
+			assert.Greater(t, early, 5, "the steps were interrupted")
+			assert.Empty(t, b.git(b.dir(), "fsck", "--connectivity-only", "--no-dangling"))
+		})
+	}
+}
+
+func TestCommitKilledAnywhereLosesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.clone(b.push(crowd("0")))
+	for i := range 30 {
+		b.write("work", fmt.Sprintf("%d\n", i))
+		before := b.head()
+		b.repo.OpID = fmt.Sprintf("commit-%d", i)
+		argv := b.repo.Commit(&CommitArgs{Message: "work"})
+		b.signalled(argv, time.Duration(i*2)*time.Millisecond, syscall.SIGKILL)
+		b.states()
+		c, err := ParseCommitted(b.ok(argv))
+		require.NoError(t, err)
+		require.Equal(t, before, c.Parent, "one commit, not two")
+		require.Equal(t, c.Commit, b.head())
+		require.Equal(t, fmt.Sprint(i), b.git(b.dir(), "show", "HEAD:work"))
+		require.Empty(t, b.states())
+	}
+}
+
+func TestRecoverKeepsWhatWasEditedSince(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	first := b.push(map[string]string{"done": "1\n", "half": "1\n", "missing": "1\n", "edited": "1\n", "gone": "1\n", "kept": "1\n"})
+	b.clone(first)
+	second := b.push(map[string]string{"done": "2\n", "half": "22222222\n", "missing": "2\n", "edited": "2\n", "gone": "", "kept": ""})
+	b.upload("p", second, first)
+	b.ok(b.repo.Fetch(&Fetch{Pack: "p"}))
+	// What a step leaves that dies while git writes files.
+	b.write("done", "2\n")
+	b.write("half", "2222")
+	b.git(b.dir(), "rm", "-q", "--cached", "kept")
+	b.git(b.dir(), "add", "kept")
+	b.write("edited", "by the agent\n")
+	b.write("kept", "by the agent\n")
+	require.NoError(t, exec.Command("rm", b.dir("missing"), b.dir("gone")).Run())
+	b.write(".git/gitsandbox/journal", first+" "+second+" refs/heads/agent \n")
+	b.write(".git/index.lock", "gitsandbox 1\n")
+	assert.ElementsMatch(t, []string{".M edited", "?? kept"}, b.states())
+	assert.Equal(t, second, b.head())
+	assert.Equal(t, "22222222\n", b.read("half"))
+	assert.Equal(t, "by the agent\n", b.read("edited"))
+	assert.Equal(t, "by the agent\n", b.read("kept"))
+	assert.NoFileExists(t, b.dir("gone"))
+}
+
+func TestForeignIndexLock(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.clone(b.push(map[string]string{"a": "1\n"}))
+	b.write("a", "2\n")
+	b.write(".git/index.lock", "")
+	b.commit("a stale lock is removed")
+
+	// A git process in the clone holds it.
+	b.write("a", "3\n")
+	b.write(".git/index.lock", "")
+	cmd := exec.Command("git", "cat-file", "--batch")
+	cmd.Dir = b.dir()
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	out, errs, code := b.run(b.repo.Commit(&CommitArgs{Message: "busy"}))
+	assert.Equal(t, Busy, ParseFailure(code, out, errs).Kind)
+	assert.FileExists(t, b.dir(".git/index.lock"))
+	require.NoError(t, in.Close())
+	require.NoError(t, cmd.Wait())
+	b.commit("now it is stale")
+}
+
+func TestStepsTakeTurns(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.clone(b.push(map[string]string{"a": "1\n"}))
+	b.status()
+	cmd := exec.Command("flock", "-x", b.dir(".git/gitsandbox/lock"), "cat")
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = in.Write([]byte("x"))
+	require.NoError(t, err)
+	_, err = out.Read(make([]byte, 1))
+	require.NoError(t, err)
+	b.repo.LockWait = time.Second
+	assert.Equal(t, Busy, b.fails(b.repo.Status(nil)).Kind)
+	require.NoError(t, in.Close())
+	require.NoError(t, cmd.Wait())
+	b.status()
+}

@@ -1,0 +1,163 @@
+package gitsandbox
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMetricsNamesAreFixed(t *testing.T) {
+	t.Parallel()
+	r := prometheus.NewPedanticRegistry()
+	require.NoError(t, r.Register(NewMetrics(nil)))
+	families, err := r.Gather()
+	require.NoError(t, err)
+	var names []string
+	for _, f := range families {
+		names = append(names, f.GetName())
+	}
+	assert.Equal(t, []string{
+		"active_sandboxes_total", "estimated_cost_dollars", "git_conflicts_detected_total", "git_errors_total",
+		"git_operation_duration_seconds", "git_operation_total", "git_push_retry_count_total",
+		"sandbox_cache_hits_total", "sandbox_cache_misses_total", "sandbox_creation_seconds", "sandbox_hours_total",
+	}, names)
+}
+
+func TestMetricsLint(t *testing.T) {
+	t.Parallel()
+	problems, err := testutil.CollectAndLint(NewMetrics(nil))
+	require.NoError(t, err)
+	// The two names that the linter does not like are fixed, since dashboards
+	// use them.
+	assert.Equal(t, []promlint.Problem{
+		{Metric: "active_sandboxes_total", Text: `non-counter metrics should not have "_total" suffix`},
+		{Metric: "sandbox_hours_total", Text: `use base unit "seconds" instead of "hours"`},
+	}, problems)
+}
+
+func TestMetricsOfAnOperation(t *testing.T) {
+	t.Parallel()
+	m := NewMetrics(nil)
+	o := m.operation("push")
+	o.start()
+	o.again()
+	o.conflict()
+	m.pushRetry(1)
+	m.pushRetry(25)
+	o.done(3*time.Second, ErrConflict)
+	o.start()
+	o.done(time.Second, nil)
+	require.NoError(t, testutil.CollectAndCompare(only{m, "push"}, strings.NewReader(`
+# HELP git_operation_total Git operations by status; retry counts further attempts.
+# TYPE git_operation_total counter
+git_operation_total{operation="push",status="failure"} 1
+git_operation_total{operation="push",status="retry"} 1
+git_operation_total{operation="push",status="started"} 2
+git_operation_total{operation="push",status="success"} 1
+`), "git_operation_total"))
+	assert.InDelta(t, 1, testutil.ToFloat64(m.retryCounter[0]), 0)
+	assert.InDelta(t, 1, testutil.ToFloat64(m.retryCounter[9]), 0, "25 counts as 10+")
+	assert.InDelta(t, 1, testutil.ToFloat64(o.conflicts), 0)
+	assert.InDelta(t, 1, testutil.ToFloat64(o.errors["conflict"]), 0)
+}
+
+// only collects the metrics whose label operation is op.
+type only struct {
+	m  *Metrics
+	op string
+}
+
+func (o only) Describe(ch chan<- *prometheus.Desc) { o.m.Describe(ch) }
+
+func (o only) Collect(ch chan<- prometheus.Metric) {
+	om := o.m.operations[o.op]
+	for _, c := range []prometheus.Counter{om.started, om.success, om.failure, om.retry} {
+		ch <- c
+	}
+}
+
+func TestMetricsHoursAndCost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMetrics(&MetricsOptions{Project: "p", CostPerSandboxHour: 0.02})
+		first := m.begin(0)
+		second := m.begin(30 * time.Minute) // has run for half an hour already
+		time.Sleep(time.Hour)
+		first()
+		first() // twice is harmless
+		time.Sleep(time.Hour)
+		require.NoError(t, testutil.CollectAndCompare(m, strings.NewReader(`
+# HELP active_sandboxes_total Sandboxes that this process keeps.
+# TYPE active_sandboxes_total gauge
+active_sandboxes_total 1
+# HELP estimated_cost_dollars Cost of a period if the sandboxes that run now went on.
+# TYPE estimated_cost_dollars gauge
+estimated_cost_dollars{period="daily"} 0.48
+estimated_cost_dollars{period="hourly"} 0.02
+estimated_cost_dollars{period="monthly"} 14.6
+# HELP sandbox_hours_total Running time of sandboxes in hours.
+# TYPE sandbox_hours_total counter
+sandbox_hours_total{project="p"} 3.5
+`), "active_sandboxes_total", "estimated_cost_dollars", "sandbox_hours_total"))
+		second()
+		_, hours := m.accounts.read()
+		time.Sleep(time.Hour)
+		_, later := m.accounts.read()
+		assert.InDelta(t, hours, later, 0, "nothing runs")
+	})
+}
+
+func TestMetricsAreTrueUnderConcurrency(t *testing.T) {
+	t.Parallel()
+	m := NewMetrics(nil)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 1000 {
+				o := m.operation("status")
+				o.start()
+				end := m.begin(0)
+				m.cacheLookup(true)
+				o.done(time.Millisecond, nil)
+				end()
+			}
+		})
+	}
+	wg.Wait()
+	assert.InDelta(t, 8000, testutil.ToFloat64(m.operations["status"].success), 0)
+	assert.InDelta(t, 8000, testutil.ToFloat64(m.cacheHits), 0)
+	active, _ := m.accounts.read()
+	assert.Zero(t, active)
+}
+
+func TestNilMetricsDropWhatTheyAreTold(t *testing.T) {
+	t.Parallel()
+	var m *Metrics
+	m.operation("push").start()
+	m.operation("push").again()
+	m.operation("push").conflict()
+	m.operation("push").done(0, context.Canceled)
+	m.pushRetry(1)
+	m.created(0)
+	m.cacheLookup(true)
+	m.begin(0)()
+}
+
+func BenchmarkMetricsOperation(b *testing.B) {
+	m := NewMetrics(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		o := m.operation("status")
+		o.start()
+		o.done(time.Millisecond, nil)
+	}
+}
