@@ -1,7 +1,6 @@
 package gitsandbox_test
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"strings"
@@ -63,14 +62,14 @@ type hand struct {
 
 func newHand(b *testing.B, w *world) *hand {
 	b.Helper()
-	sb, err := w.sandboxes.Create(context.Background(), nil)
+	sb, err := w.sandboxes.Create(b.Context(), nil)
 	require.NoError(b, err)
 	return &hand{b, sb}
 }
 
 func (h *hand) run(script string, args ...string) {
 	h.b.Helper()
-	res, err := h.sb.Exec(context.Background(), &e2b.Command{Args: append([]string{"/bin/sh", "-c", script, "sh"}, args...)})
+	res, err := h.sb.Exec(h.b.Context(), &e2b.Command{Args: append([]string{"/bin/sh", "-c", script, "sh"}, args...)})
 	require.NoError(h.b, err)
 	require.Zero(h.b, res.ExitCode, "%s", res.Stderr)
 }

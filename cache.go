@@ -52,7 +52,7 @@ func NewMemoryCache(opts *MemoryCacheOptions) *MemoryCache {
 		o.Capacity = 100_000
 	}
 	return &MemoryCache{ttlcache.New(
-		ttlcache.WithCapacity[string, []byte](uint64(o.Capacity)),
+		ttlcache.WithCapacity[string, []byte](uint64(o.Capacity)), //nolint:gosec // above 0
 		// A look must not keep a record alive: only a use of the sandbox
 		// does, and that is a Put.
 		ttlcache.WithDisableTouchOnHit[string, []byte](),

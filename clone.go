@@ -216,7 +216,7 @@ func (c *Client) clone(ctx context.Context, o *operation, p *clonePlan) (*Sandbo
 		n.undo(ctx)
 		return nil, err
 	}
-	n.s.live = c.fleet.add(n.s.live, true, time.Since(n.s.live.rec.Sandbox.StartedAt))
+	n.s.live = c.fleet.add(n.s.live, true, time.Since(n.s.live.rec.Sandbox.StartedAt)) //nolint:contextcheck // the upkeep lives as long as the Client
 	c.store(ctx, n.s.live)
 	n.release()
 	return n.s, nil

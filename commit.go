@@ -2,6 +2,7 @@ package gitsandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -180,4 +181,4 @@ func (s *Sandbox) Abort(ctx context.Context) error {
 	return err
 }
 
-var errNothingKept = fmt.Errorf("no conflict was kept")
+var errNothingKept = errors.New("no conflict was kept")

@@ -74,11 +74,10 @@ type staticCredential struct {
 }
 
 func (s *staticCredential) Credential(_ context.Context, rawURL string) (Credential, error) {
-	u, err := url.Parse(rawURL)
-	if err != nil || !strings.EqualFold(u.Host, s.host) {
-		return Credential{}, nil
+	if u, err := url.Parse(rawURL); err == nil && strings.EqualFold(u.Host, s.host) {
+		return s.cred, nil
 	}
-	return s.cred, nil
+	return Credential{}, nil
 }
 
 // FirstCredential returns a source that asks each of sources in turn and

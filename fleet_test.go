@@ -137,6 +137,13 @@ func (b *stubSandbox) Kill(context.Context) error {
 	return nil
 }
 
+// advance moves the clock of synctest, and waits until all has happened that
+// follows from it.
+func advance(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // no time passes
+	synctest.Wait()
+}
+
 func open(t *testing.T, s *stubE2B, opts *Options, id string) (*Client, *Sandbox) {
 	t.Helper()
 	c, err := New(s, opts)
@@ -153,11 +160,9 @@ func TestASandboxThatNobodyUsesIsEndedAndItsHoursCounted(t *testing.T) {
 		m := NewMetrics(nil)
 		stub := newStubE2B("i1")
 		_, s := open(t, stub, &Options{Metrics: m}, "i1")
-		time.Sleep(time.Hour - time.Second)
-		synctest.Wait()
+		advance(time.Hour - time.Second)
 		assert.True(t, stub.alive("i1"))
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
+		advance(3 * time.Second)
 		assert.False(t, stub.alive("i1"))
 		active, hours := m.accounts.read()
 		assert.Zero(t, active)
@@ -173,7 +178,7 @@ func TestAUseKeepsTheSandboxAndItsLifetimeAheadWithoutARequestEach(t *testing.T)
 		stub := newStubE2B("i1")
 		_, s := open(t, stub, nil, "i1")
 		for range 10 * 12 { // ten hours, every five minutes
-			time.Sleep(5 * time.Minute)
+			advance(5 * time.Minute)
 			_, err := s.Exec(t.Context(), &e2b.Command{Args: []string{"true"}})
 			require.NoError(t, err)
 			synctest.Wait()
@@ -196,14 +201,13 @@ func TestARecordThatAnotherProcessRenewedKeepsTheSandbox(t *testing.T) {
 		active, _ := m2.accounts.read()
 		assert.Zero(t, active, "the first process counts it")
 		for range 3 {
-			time.Sleep(50 * time.Minute)
+			advance(50 * time.Minute)
 			_, err := second.Exec(t.Context(), &e2b.Command{Args: []string{"true"}})
 			require.NoError(t, err)
 			synctest.Wait()
 		}
 		assert.True(t, stub.alive("i1"))
-		time.Sleep(3 * time.Hour)
-		synctest.Wait()
+		advance(3 * time.Hour)
 		assert.False(t, stub.alive("i1"))
 		active, hours := m1.accounts.read()
 		assert.Zero(t, active)
@@ -219,16 +223,14 @@ func TestUpkeepTriesAgainWhatFailed(t *testing.T) {
 		stub.mu.Lock()
 		stub.broken = true
 		stub.mu.Unlock()
-		time.Sleep(time.Hour + 10*time.Minute)
-		synctest.Wait()
+		advance(time.Hour + 10*time.Minute)
 		tries := stub.count("kill")
 		assert.Greater(t, tries, 2)
 		assert.Less(t, tries, 30, "not in a hurry")
 		stub.mu.Lock()
 		stub.broken = false
 		stub.mu.Unlock()
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		advance(time.Minute)
 		assert.False(t, stub.alive("i1"))
 	})
 }
@@ -261,7 +263,7 @@ func TestCloseStopsTheUpkeepAndRefusesOperations(t *testing.T) {
 		require.ErrorIs(t, err, ErrClosed)
 		_, err = c.Open(t.Context(), "i1")
 		require.ErrorIs(t, err, ErrClosed)
-		time.Sleep(2 * time.Hour)
+		advance(2 * time.Hour)
 		assert.Zero(t, stub.count("kill"), "the sandboxes live on")
 	})
 }

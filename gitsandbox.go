@@ -77,7 +77,8 @@ type Options struct {
 
 // A Signature is a name and an e-mail address, as in a commit.
 type Signature struct {
-	Name, Email string
+	Name  string `json:"name"`
+	Email string `json:"email"`
 }
 
 // A Client gives coding agents isolated clones of git repositories. Any number

@@ -174,7 +174,7 @@ func (st *stream) wait(name string) error {
 // close ends the step, if it still runs, and waits for its end.
 func (st *stream) close() {
 	st.cancel()
-	_ = st.PipeReader.CloseWithError(errStreamClosed)
+	_ = st.CloseWithError(errStreamClosed)
 	<-st.done
 }
 

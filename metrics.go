@@ -137,10 +137,10 @@ func NewMetrics(opts *MetricsOptions) *Metrics {
 
 	m.collectors = []prometheus.Collector{
 		m.creation, m.cacheHits, m.cacheMisses, total, durations, failed, m.pushRetries, conflicts,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{ //nolint:promlinter // the name is fixed: dashboards use it
 			Name: "active_sandboxes_total", Help: "Sandboxes that this process keeps.",
 		}, func() float64 { active, _ := m.accounts.read(); return float64(active) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{
+		prometheus.NewCounterFunc(prometheus.CounterOpts{ //nolint:promlinter // the name is fixed: dashboards use it
 			Name: "sandbox_hours_total", Help: "Running time of sandboxes in hours.",
 			ConstLabels: prometheus.Labels{"project": o.Project},
 		}, func() float64 { _, hours := m.accounts.read(); return hours }),

@@ -91,10 +91,10 @@ func TestMetricsHoursAndCost(t *testing.T) {
 		m := NewMetrics(&MetricsOptions{Project: "p", CostPerSandboxHour: 0.02})
 		first := m.begin(0)
 		second := m.begin(30 * time.Minute) // has run for half an hour already
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		first()
 		first() // twice is harmless
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		require.NoError(t, testutil.CollectAndCompare(m, strings.NewReader(`
 # HELP active_sandboxes_total Sandboxes that this process keeps.
 # TYPE active_sandboxes_total gauge
@@ -110,7 +110,7 @@ sandbox_hours_total{project="p"} 3.5
 `), "active_sandboxes_total", "estimated_cost_dollars", "sandbox_hours_total"))
 		second()
 		_, hours := m.accounts.read()
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		_, later := m.accounts.read()
 		assert.InDelta(t, hours, later, 0, "nothing runs")
 	})

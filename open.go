@@ -2,9 +2,6 @@ package gitsandbox
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"time"
 
 	"github.com/gitsandbox/gitsandbox/e2b"
 )
@@ -59,20 +56,7 @@ func (c *Client) attach(ctx context.Context, id string) (*Sandbox, error) {
 // keep adds a sandbox to those that this process keeps. It is counted here
 // where no cache record shows that another process counts it.
 func (c *Client) keep(ctx context.Context, sb e2b.Sandbox, rec *record, counted bool) *Sandbox {
-	l := c.fleet.add(newLive(sb, rec), counted, 0)
+	l := c.fleet.add(newLive(sb, rec), counted, 0) //nolint:contextcheck // the upkeep lives as long as the Client
 	c.store(ctx, l)
 	return &Sandbox{c: c, live: l, credentials: c.credentials}
-}
-
-var errNoClone = errors.New("the sandbox holds no clone")
-
-// timeIn returns a time from Unix seconds as a sandbox printed them: within
-// what a time.Time can print.
-func timeIn(seconds int64) time.Time {
-	const year9999 = 253402300799
-	return time.Unix(min(max(seconds, 0), year9999), 0).UTC()
-}
-
-func unsupported(what string) error {
-	return &cause{kind: ErrUnsupported, err: fmt.Errorf("%s", what)}
 }

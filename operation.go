@@ -102,7 +102,7 @@ func (o *operation) retry(ctx context.Context, fn func(ctx context.Context) erro
 	return doRetry(ctx, o.c.retry,
 		func(attempt int) error {
 			o.attempts = attempt
-			attemptCtx = o.c.traces.attemptStart(ctx, o.info, attempt)
+			attemptCtx = o.c.traces.attemptStart(ctx, o.info, attempt) //nolint:fatcontext // each begins with ctx
 			err := fn(attemptCtx)
 			if err == nil {
 				o.c.traces.attemptDone(attemptCtx, o.info, attempt, -1, nil)

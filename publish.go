@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 
@@ -259,7 +260,7 @@ func (p *pushing) publish(ctx context.Context, o *operation, r *remote, rec *rec
 		return result, nil
 	}
 	if old != zeroHash && !rec.knows(old) {
-		return nil, p.rejected(rec, old, fmt.Errorf("%s is at %s", p.Branch, old.Short()))
+		return nil, p.rejected(fmt.Errorf("%s is at %s", p.Branch, old.Short()))
 	}
 
 	audit := PushAudit{
@@ -270,7 +271,7 @@ func (p *pushing) publish(ctx context.Context, o *operation, r *remote, rec *rec
 	if err != nil {
 		if v, ok := errors.AsType[*PolicyError](err); ok {
 			if v.Rule == "fast_forward" {
-				return nil, p.rejected(rec, old, err)
+				return nil, p.rejected(err)
 			}
 			audit.Decision, audit.Rule = "refused by policy", v.Rule
 			s.c.audit(ctx, audit)
@@ -280,7 +281,7 @@ func (p *pushing) publish(ctx context.Context, o *operation, r *remote, rec *rec
 	report, err := p.send(ctx, r, old, head, pk)
 	switch {
 	case errors.Is(err, ErrPushRejected):
-		return nil, p.rejected(rec, old, err)
+		return nil, p.rejected(err)
 	case errors.Is(err, ErrRemoteRejected):
 		audit.Decision = "refused by the remote"
 		s.c.audit(ctx, audit)
@@ -297,7 +298,7 @@ func (p *pushing) publish(ctx context.Context, o *operation, r *remote, rec *rec
 
 // rejected is the error of a push that is not a fast-forward. The next
 // attempt, if there may be one, puts the work on top first.
-func (p *pushing) rejected(rec *record, old Hash, err error) error {
+func (p *pushing) rejected(err error) error {
 	p.moved = true
 	return &cause{kind: ErrPushRejected, err: err, retryable: !p.NoRebase}
 }
@@ -348,9 +349,7 @@ func (p *pushing) proofs(rec *record, pk *packed) ([]*smarthttp.Protected, error
 		bases = append(bases, proven)
 	}
 	p.s.live.update(func(r *record) {
-		for tip, proven := range fresh {
-			r.Protected[tip] = proven
-		}
+		maps.Copy(r.Protected, fresh)
 	})
 	return bases, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -119,15 +120,8 @@ func (r *record) knows(h Hash) bool { return slices.Contains(r.Known, h) }
 
 func (r *record) clone() record {
 	c := *r
-	c.Remote = make(map[string]Hash, len(r.Remote))
-	for k, v := range r.Remote {
-		c.Remote[k] = v
-	}
+	c.Remote, c.Protected = maps.Clone(r.Remote), maps.Clone(r.Protected)
 	c.Known, c.Shallow = slices.Clone(r.Known), slices.Clone(r.Shallow)
-	c.Protected = make(map[Hash]*smarthttp.Protected, len(r.Protected))
-	for k, v := range r.Protected {
-		c.Protected[k] = v
-	}
 	if r.Conflict != nil {
 		k := *r.Conflict
 		c.Conflict = &k

@@ -283,11 +283,14 @@ func (c *Client) store(ctx context.Context, l *live) {
 func (c *Client) forget(ctx context.Context, l *live) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cacheTimeout)
 	defer cancel()
-	rec := l.snapshot()
-	for _, key := range []string{sandboxKey(l.id), rec.Key} {
-		if key == "" {
-			continue
+	keys := []string{sandboxKey(l.id)}
+	// The key of the Clone may lead to a newer sandbox by now.
+	if key := l.snapshot().Key; key != "" {
+		if id, err := c.cache.Get(ctx, key); err == nil && string(id) == l.id {
+			keys = append(keys, key)
 		}
+	}
+	for _, key := range keys {
 		if err := c.cache.Delete(ctx, key); err != nil {
 			c.cacheFailed(ctx, l.id, err)
 		}

@@ -84,7 +84,7 @@ type traces []*Trace
 func (ts traces) operationStart(ctx context.Context, info OperationInfo) context.Context {
 	for _, t := range ts {
 		if t.OperationStart != nil {
-			ctx = t.OperationStart(ctx, info)
+			ctx = t.OperationStart(ctx, info) //nolint:fatcontext // one for each Trace
 		}
 	}
 	return ctx
@@ -101,7 +101,7 @@ func (ts traces) operationDone(ctx context.Context, info OperationInfo, r Operat
 func (ts traces) attemptStart(ctx context.Context, info OperationInfo, attempt int) context.Context {
 	for _, t := range ts {
 		if t.AttemptStart != nil {
-			ctx = t.AttemptStart(ctx, info, attempt)
+			ctx = t.AttemptStart(ctx, info, attempt) //nolint:fatcontext // one for each Trace
 		}
 	}
 	return ctx
@@ -118,7 +118,7 @@ func (ts traces) attemptDone(ctx context.Context, info OperationInfo, attempt in
 func (ts traces) requestStart(ctx context.Context, info RequestInfo) context.Context {
 	for _, t := range ts {
 		if t.RequestStart != nil {
-			ctx = t.RequestStart(ctx, info)
+			ctx = t.RequestStart(ctx, info) //nolint:fatcontext // one for each Trace
 		}
 	}
 	return ctx

@@ -31,7 +31,7 @@ func bothRoutes(t *testing.T, fn func(t *testing.T, w *world)) {
 
 func TestCloneChecksOutAnAgentBranch(t *testing.T) {
 	t.Parallel()
-	bothRoutes(t, func(t *testing.T, w *world) {
+	bothRoutes(t, func(t *testing.T, w *world) { //nolint:thelper // it is the test
 		s := w.clone("a1", "t1")
 		assert.Equal(t, "agent-a1-t1", s.Branch())
 		assert.Equal(t, "main", s.BaseBranch())
@@ -56,7 +56,7 @@ func TestRouteFollowsTheCredential(t *testing.T) {
 
 func TestCommitAndPush(t *testing.T) {
 	t.Parallel()
-	bothRoutes(t, func(t *testing.T, w *world) {
+	bothRoutes(t, func(t *testing.T, w *world) { //nolint:thelper // it is the test
 		s := w.clone("a1", "t1")
 		w.write(s, "src/new.go", "package src\n")
 		res, err := s.Push(t.Context(), &gitsandbox.PushOptions{Message: "Add src\n\nWith a body.\n"})
@@ -131,7 +131,7 @@ func TestCommitWithAMessageTooLongForAnArgument(t *testing.T) {
 
 func TestPushThatIsRejectedIsRebasedAndLands(t *testing.T) {
 	t.Parallel()
-	bothRoutes(t, func(t *testing.T, w *world) {
+	bothRoutes(t, func(t *testing.T, w *world) { //nolint:thelper // it is the test
 		s := w.clone("a1", "t1")
 		w.write(s, "mine.txt", "mine\n")
 		_, err := s.Push(t.Context(), &gitsandbox.PushOptions{Message: "Mine"})
@@ -187,7 +187,7 @@ func TestPushConflictNamesTheFilesAndLosesNothing(t *testing.T) {
 
 func TestKeptConflictIsContinuedAndPushed(t *testing.T) {
 	t.Parallel()
-	bothRoutes(t, func(t *testing.T, w *world) {
+	bothRoutes(t, func(t *testing.T, w *world) { //nolint:thelper // it is the test
 		s := w.clone("a1", "t1")
 		w.write(s, "README.md", "# Mine\n")
 		mine, err := s.Commit(t.Context(), "Mine", nil)
@@ -244,7 +244,7 @@ func TestKeptConflictIsAborted(t *testing.T) {
 
 func TestPull(t *testing.T) {
 	t.Parallel()
-	bothRoutes(t, func(t *testing.T, w *world) {
+	bothRoutes(t, func(t *testing.T, w *world) { //nolint:thelper // it is the test
 		s := w.clone("a1", "t1")
 		res, err := s.Pull(t.Context(), nil)
 		require.NoError(t, err)
@@ -301,7 +301,7 @@ func TestPullRefusesToOverwriteUncommittedChanges(t *testing.T) {
 
 func TestCloneTakesUpAnAgentBranchThatTheRemoteHas(t *testing.T) {
 	t.Parallel()
-	bothRoutes(t, func(t *testing.T, w *world) {
+	bothRoutes(t, func(t *testing.T, w *world) { //nolint:thelper // it is the test
 		first := w.clone("a1", "t1")
 		w.write(first, "work.txt", "half\n")
 		pushed, err := first.Push(t.Context(), &gitsandbox.PushOptions{Message: "Half"})
@@ -339,7 +339,7 @@ func TestCloneOfTheSameTaskReturnsTheLiveSandboxUpToDate(t *testing.T) {
 
 func TestShallowAndSparseClone(t *testing.T) {
 	t.Parallel()
-	bothRoutes(t, func(t *testing.T, w *world) {
+	bothRoutes(t, func(t *testing.T, w *world) { //nolint:thelper // it is the test
 		for i := range 3 {
 			w.commit("main", fmt.Sprintf("More %d", i), map[string]string{fmt.Sprintf("docs/%d.md", i): "x\n", "src/a.go": fmt.Sprintf("package a // %d\n", i)})
 		}

@@ -35,23 +35,23 @@ type worldOptions struct {
 	sandboxes gitsandboxtest.Options
 }
 
-func newWorld(t testing.TB, o *worldOptions) *world {
-	t.Helper()
+func newWorld(tb testing.TB, o *worldOptions) *world {
+	tb.Helper()
 	if o == nil {
 		o = &worldOptions{}
 	}
 	sandboxes, err := gitsandboxtest.NewTransport(&o.sandboxes)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, sandboxes.Close()) })
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, sandboxes.Close()) })
 	password := token
 	if o.open {
 		password = ""
 	}
 	remote, err := gitsandboxtest.NewRemote(&gitsandboxtest.RemoteOptions{Password: password})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, remote.Close()) })
-	require.NoError(t, remote.CreateRepo("shop", map[string]string{"README.md": "# Shop\n"}))
-	w := &world{t: t, sandboxes: sandboxes, remote: remote, url: remote.URL("shop")}
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, remote.Close()) })
+	require.NoError(tb, remote.CreateRepo("shop", map[string]string{"README.md": "# Shop\n"}))
+	w := &world{t: tb, sandboxes: sandboxes, remote: remote, url: remote.URL("shop")}
 	w.client = w.newClient(&o.client)
 	return w
 }

@@ -57,7 +57,7 @@ func run(ctx context.Context, out io.Writer, repo string) error {
 	var p *place
 	var err error
 	if repo == "" {
-		p, err = local(metrics)
+		p, err = local(metrics) //nolint:contextcheck // closed by its own func
 	} else {
 		p, err = cloud(repo, metrics)
 	}
@@ -102,13 +102,15 @@ func twoAgents(ctx context.Context, out io.Writer, p *place, id string) error {
 
 // workflow is what one agent does.
 func workflow(ctx context.Context, out io.Writer, p *place, agent, id string) error {
-	say := func(format string, args ...any) { fmt.Fprintf(out, "   %s: "+format+"\n", append([]any{agent}, args...)...) }
+	say := func(format string, args ...any) {
+		fmt.Fprintf(out, "   %s: "+format+"\n", append([]any{agent}, args...)...)
+	}
 
 	sandbox, err := p.client.Clone(ctx, p.repo, &gitsandbox.CloneOptions{AgentID: agent, TaskID: id})
 	if err != nil {
 		return err
 	}
-	defer sandbox.Kill(context.WithoutCancel(ctx))
+	defer kill(ctx, sandbox)
 	say("cloned into sandbox %s on branch %s, route %s", sandbox.ID(), sandbox.Branch(), sandbox.Route())
 
 	script := fmt.Sprintf("#!/bin/sh\necho \"hello from %s\"\n", agent)
@@ -168,7 +170,7 @@ func oneBranch(ctx context.Context, out io.Writer, p *place, id string) error {
 		if err != nil {
 			return err
 		}
-		defer s.Kill(context.WithoutCancel(ctx))
+		defer kill(ctx, s)
 		pair[i] = s
 	}
 	cleo, dan := pair[0], pair[1]
@@ -204,6 +206,12 @@ func oneBranch(ctx context.Context, out io.Writer, p *place, id string) error {
 		say("dan's commit %q is still there", c.Subject)
 	}
 	return nil
+}
+
+// kill ends a sandbox, also after an interrupt. What fails here, E2B ends when
+// the lifetime of the sandbox is over.
+func kill(ctx context.Context, s *gitsandbox.Sandbox) {
+	_ = s.Kill(context.WithoutCancel(ctx))
 }
 
 func push(ctx context.Context, s *gitsandbox.Sandbox, file, content, message string) (*gitsandbox.PushResult, error) {
