@@ -52,7 +52,6 @@ func TestRemoteThroughItsPublicFace(t *testing.T) {
 	assert.DirExists(t, remote.Dir("shop"))
 
 	lsRemote := func() error {
-		//nolint:gosec // the URL is the server's own
 		cmd := exec.CommandContext(t.Context(), "git", "-c", "credential.helper=", "ls-remote",
 			"http://x-access-token:"+remote.Password()+"@"+remote.Host()+"/shop.git")
 		cmd.Env = append(cmd.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_ASKPASS=/bin/false")

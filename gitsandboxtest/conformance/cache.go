@@ -2,7 +2,7 @@ package conformance
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -84,7 +84,7 @@ func TestCache(t *testing.T, newCache func(t *testing.T) gitsandbox.Cache, opts 
 		for i := range 8 {
 			wg.Go(func() {
 				for j := range 50 {
-					key := fmt.Sprintf("%d", (i+j)%5)
+					key := strconv.Itoa((i + j) % 5)
 					assert.NoError(t, c.Put(t.Context(), key, []byte(key), time.Hour))
 					if got, err := c.Get(t.Context(), key); assert.NoError(t, err) {
 						assert.Equal(t, key, string(got))

@@ -108,7 +108,7 @@ func findHeaders(spans []span, s string) []span {
 			if at == len(s) || s[at] != ':' && s[at] != '=' {
 				return at
 			}
-			at = skip(s, at+1, func(c byte) bool { return c == ' ' || c == '\t' || c == '[' || c == '\\' })
+			at = skip(s, at+1, func(c byte) bool { return c == ' ' || c == '\t' || c == '\\' })
 			end := len(s)
 			if at < end && (s[at] == '"' || s[at] == '\'') {
 				quote := s[at]

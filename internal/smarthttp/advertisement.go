@@ -61,7 +61,7 @@ func (c *Client) Advertisement(ctx context.Context, remote *Remote, refs []strin
 	defer p.Close()
 	a, err := readAdvertisement(p, refs)
 	if err != nil {
-		return nil, p.fail(nil, err)
+		return nil, p.fail(err)
 	}
 	return a, nil
 }

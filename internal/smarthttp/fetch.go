@@ -63,7 +63,7 @@ func (c *Client) Fetch(ctx context.Context, remote *Remote, opts *FetchOptions) 
 	pkt := newPktReader(p)
 	if err := result.readSections(pkt); err != nil {
 		p.Close()
-		return nil, p.fail(nil, err)
+		return nil, p.fail(err)
 	}
 	result.Pack = &packReader{reply: p, band: &sideband{pkt: pkt}}
 	return result, nil
@@ -181,7 +181,7 @@ func (r *packReader) Read(b []byte) (int, error) {
 	if text, ok := asFatal(err); ok {
 		err = &Error{Kind: ErrUnavailable, Message: text}
 	}
-	r.err = r.reply.fail(nil, err)
+	r.err = r.reply.fail(err)
 	return n, r.err
 }
 

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gitsandbox/gitsandbox/internal/redact"
@@ -57,7 +56,8 @@ type call struct {
 type reply struct {
 	call   *call
 	remote *Remote
-	ctx    context.Context //nolint:containedctx // it bounds reading the body
+	caller context.Context //nolint:containedctx // only asked whether it ended
+	ctx    context.Context //nolint:containedctx // of the request; it ends with reading the body
 	cancel context.CancelCauseFunc
 	idle   time.Duration
 	timer  *time.Timer
@@ -79,23 +79,23 @@ func (c *Client) start(ctx context.Context, remote *Remote, k *call) (*reply, er
 	target.RawQuery = k.query
 	limits := c.Limits.withDefaults()
 
-	rctx, cancel := context.WithCancelCause(ctx)
-	p := &reply{call: k, remote: remote, ctx: ctx, cancel: cancel, idle: limits.Idle, left: k.limit}
-	p.timer = time.AfterFunc(p.idle, func() { cancel(errIdle) })
+	p := &reply{call: k, remote: remote, caller: ctx, idle: limits.Idle, left: k.limit}
+	p.ctx, p.cancel = context.WithCancelCause(ctx)
+	p.timer = time.AfterFunc(p.idle, func() { p.cancel(errIdle) })
 
-	req, err := p.request(rctx, c, target)
+	req, err := p.request(c, target)
 	if err != nil {
 		p.Close()
 		return fail(invalid("request cannot be made"))
 	}
-	resp, err := c.client().Do(req)
+	resp, err := c.client().Do(req) //nolint:bodyclose // reply.Close does
 	p.timer.Stop()
 	if err != nil {
-		err = p.fail(rctx, err)
+		err = p.fail(err)
 		p.Close()
 		return nil, err
 	}
-	p.body = &causeReader{ctx: rctx, r: resp.Body, c: resp.Body}
+	p.body = resp.Body
 	if e := p.check(resp); e != nil {
 		p.Close()
 		return fail(e)
@@ -103,7 +103,7 @@ func (c *Client) start(ctx context.Context, remote *Remote, k *call) (*reply, er
 	return p, nil
 }
 
-func (p *reply) request(ctx context.Context, c *Client, target *url.URL) (*http.Request, error) {
+func (p *reply) request(c *Client, target *url.URL) (*http.Request, error) {
 	k := p.call
 	var body io.Reader
 	switch {
@@ -113,7 +113,7 @@ func (p *reply) request(ctx context.Context, c *Client, target *url.URL) (*http.
 	case k.body != nil:
 		body = bytes.NewReader(k.body)
 	}
-	req, err := http.NewRequestWithContext(ctx, k.method, target.String(), body)
+	req, err := http.NewRequestWithContext(p.ctx, k.method, target.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +126,8 @@ func (p *reply) request(ctx context.Context, c *Client, target *url.URL) (*http.
 	}
 	req.Header.Set("User-Agent", c.agent())
 	req.Header.Set("Accept", k.want)
+	// Packs are compressed already.
+	req.Header.Set("Accept-Encoding", "identity")
 	if k.contentType != "" {
 		req.Header.Set("Content-Type", k.contentType)
 	}
@@ -199,7 +201,11 @@ func (p *reply) Read(b []byte) (int, error) {
 func (p *reply) read(b []byte) (int, error) {
 	p.timer.Reset(p.idle)
 	defer p.timer.Stop()
-	return p.body.Read(b)
+	n, err := p.body.Read(b)
+	if err != nil && err != io.EOF && p.ctx.Err() != nil { //nolint:errorlint // only the bare one means the end
+		err = context.Cause(p.ctx)
+	}
+	return n, err
 }
 
 // Close ends the request.
@@ -215,28 +221,11 @@ func (p *reply) Close() error {
 	return p.body.Close()
 }
 
-// A causeReader reads a body and says why its context ended.
-type causeReader struct {
-	ctx context.Context //nolint:containedctx // only asked for its cause
-	r   io.Reader
-	c   io.Closer
-}
-
-func (r *causeReader) Read(b []byte) (int, error) {
-	n, err := r.r.Read(b)
-	if err != nil && err != io.EOF && r.ctx.Err() != nil { //nolint:errorlint // only the bare one means the end
-		err = context.Cause(r.ctx)
-	}
-	return n, err
-}
-
-func (r *causeReader) Close() error { return r.c.Close() }
-
 // fail makes an error of the request, or of reading or understanding its reply,
 // an [*Error] of the operation.
-func (p *reply) fail(rctx context.Context, err error) *Error {
+func (p *reply) fail(err error) *Error {
 	e := &Error{Op: p.call.op}
-	if rctx != nil && context.Cause(rctx) == errIdle { //nolint:errorlint // set bare
+	if context.Cause(p.ctx) == errIdle { //nolint:errorlint // set bare
 		err = errIdle
 	}
 	if known, ok := errors.AsType[*Error](err); ok {
@@ -245,7 +234,7 @@ func (p *reply) fail(rctx context.Context, err error) *Error {
 		e.Message = p.remote.line(e.Message)
 		return e
 	}
-	if ctxErr := p.ctx.Err(); ctxErr != nil {
+	if ctxErr := p.caller.Err(); ctxErr != nil {
 		e.Err = ctxErr
 		return e
 	}
@@ -279,79 +268,4 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		return 0
 	}
 	return min(max(at.Sub(now), 0), maxRetryAfter)
-}
-
-// An upload is the body of a request. The HTTP client can read on after it has
-// returned, but not after Close: the caller's reader is then its own again.
-type upload struct {
-	progress func()
-
-	mu     sync.Mutex
-	head   []byte
-	rest   io.Reader // nil where head is all
-	size   int64     // of the rest, or 0 where it is not known
-	read   int64     // of the rest
-	whole  bool      // all of it was handed to the HTTP client
-	err    error     // of the rest
-	closed bool
-}
-
-// length is the value of Content-Length, or -1.
-func (u *upload) length() int64 {
-	switch {
-	case u.rest == nil:
-		return int64(len(u.head))
-	case u.size > 0:
-		return int64(len(u.head)) + u.size
-	}
-	return -1
-}
-
-func (u *upload) Read(b []byte) (int, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.closed {
-		return 0, io.ErrClosedPipe
-	}
-	u.progress()
-	if len(u.head) > 0 {
-		n := copy(b, u.head)
-		u.head = u.head[n:]
-		u.whole = len(u.head) == 0 && u.rest == nil
-		return n, nil
-	}
-	if u.rest == nil {
-		u.whole = true
-		return 0, io.EOF
-	}
-	n, err := u.rest.Read(b)
-	u.read += int64(n)
-	switch {
-	case err == io.EOF: //nolint:errorlint // readers return it bare
-		if u.size > 0 && u.read != u.size {
-			u.err = fmt.Errorf("pack of %d bytes, not %d as said", u.read, u.size)
-			return n, u.err
-		}
-		u.whole = true
-	case err != nil:
-		u.err = err
-	case u.size > 0 && u.read == u.size:
-		u.whole = true
-	}
-	return n, err
-}
-
-func (u *upload) Close() error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.closed = true
-	return nil
-}
-
-// outcome tells, after the request, whether all was sent and what failed on
-// this side.
-func (u *upload) outcome() (whole bool, err error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.whole, u.err
 }

@@ -3,6 +3,7 @@ package smarthttp
 import (
 	"bytes"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -143,11 +144,11 @@ func (r *repo) commit(message string, files map[string]string) string {
 // pack makes a pack as the sandbox does: without deltas.
 func (r *repo) pack(head string, not ...string) []byte {
 	r.t.Helper()
-	revs := head + "\n"
+	revs := []string{head}
 	for _, id := range not {
-		revs += "^" + id + "\n"
+		revs = append(revs, "^"+id)
 	}
-	out, err := r.try(strings.NewReader(revs), "pack-objects", "--quiet", "--revs", "--stdout", "--window=0", "--no-reuse-delta")
+	out, err := r.try(strings.NewReader(strings.Join(revs, "\n")+"\n"), "pack-objects", "--quiet", "--revs", "--stdout", "--window=0", "--no-reuse-delta")
 	require.NoError(r.t, err)
 	return out
 }
@@ -159,7 +160,7 @@ func (r *repo) index(pack io.Reader, args ...string) {
 	require.NoError(r.t, err)
 }
 
-// pushable adds the object of the scratch repository that a push needs.
+// push makes the options of a push.
 func push(ref, before, after string, pack []byte) *PushOptions {
 	return &PushOptions{
 		Ref: ref, Old: before, New: after, Pack: bytes.NewReader(pack),
@@ -178,4 +179,16 @@ func asError(t *testing.T, err error, op string, kind error) *Error {
 	assert.NotContains(t, err.Error(), "\n")
 	assert.LessOrEqual(t, len(err.Error()), 2000)
 	return e
+}
+
+// writeNoise writes a file that does not compress.
+func writeNoise(name string, size int64) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	random := rand.NewChaCha8([32]byte{1})
+	_, err = io.CopyN(f, random, size)
+	return err
 }

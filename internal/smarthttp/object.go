@@ -5,7 +5,6 @@ import (
 	"crypto/sha1" //nolint:gosec // git's object IDs are SHA-1; see hashObject
 	"encoding/hex"
 	"fmt"
-	"strings"
 )
 
 // An oid is an object ID.
@@ -129,12 +128,11 @@ func parseTree(content []byte, visit func(mode, name []byte, id oid) error) erro
 	// files whose names the names that follow begin with.
 	var files [][]byte
 	for len(content) > 0 {
-		mode, rest, ok := bytes.Cut(content[:min(len(content), 8)], []byte{' '})
+		mode, _, ok := bytes.Cut(content[:min(len(content), 8)], []byte{' '})
 		if !ok || !validMode(string(mode)) {
 			return unsafeEntry("", "mode of an entry: "+quote(string(mode)))
 		}
-		rest = content[len(mode)+1:]
-		name, rest, ok := bytes.Cut(rest, []byte{0})
+		name, rest, ok := bytes.Cut(content[len(mode)+1:], []byte{0})
 		if !ok || len(rest) < sha1.Size {
 			return malformed("tree that ends inside an entry")
 		}
@@ -203,11 +201,11 @@ func checkName(name []byte) error {
 	}
 	// Windows takes a backslash for a slash.
 	for part := range bytes.SplitSeq(name, []byte{'\\'}) {
-		if string(part) == ".." {
+		stem, _, _ := bytes.Cut(part, []byte{':'})
+		if string(bytes.TrimRight(stem, " ")) == ".." {
 			return unsafeEntry(string(name), "name that leaves its directory")
 		}
-		folded := fold(string(part))
-		if folded == ".git" || folded == "git~1" || len(part) > 2 && folded == "" && strings.HasPrefix(string(part), "..") {
+		if folded := fold(string(part)); folded == ".git" || folded == "git~1" {
 			return unsafeEntry(string(name), "name of the git directory")
 		}
 	}

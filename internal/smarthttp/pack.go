@@ -219,7 +219,7 @@ func (p *packParser) inflateTo(w io.Writer, size int64) error {
 		switch n, err := p.inflate.Read(one[:]); {
 		case n > 0:
 			return malformed("object that is longer than its header says")
-		case err == io.EOF: //nolint:errorlint // returned bare
+		case err == io.EOF:
 			return nil
 		case err != nil:
 			return p.inflateError(err)

@@ -1,10 +1,8 @@
 package smarthttp
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -42,19 +40,19 @@ type PushReport struct {
 // ErrRejected where the server refuses. After an error that is Ambiguous the
 // ref may have been set.
 func (c *Client) Push(ctx context.Context, remote *Remote, opts *PushOptions) (*PushReport, error) {
-	fail := func(kind error, message string, err error) (*PushReport, error) {
-		return nil, &Error{Op: "push", Kind: kind, Message: message, Err: err}
+	fail := func(kind error, message string, err error) error {
+		return &Error{Op: "push", Kind: kind, Message: message, Err: err}
 	}
 	command, message := pushCommand(opts, c.agent())
 	if message != "" {
-		return fail(ErrInvalid, message, nil)
+		return nil, fail(ErrInvalid, message, nil)
 	}
 	if !(&Advertisement{Capabilities: opts.Capabilities}).Supports("report-status") {
-		return fail(ErrProtocol, "the server does not report the outcome of a push", nil)
+		return nil, fail(ErrProtocol, "the server does not report the outcome of a push", nil)
 	}
 	u, err := newUpload(command, opts)
 	if err != nil {
-		return fail(nil, "read the pack", err)
+		return nil, fail(nil, "read the pack", err)
 	}
 	p, err := c.start(ctx, remote, &call{
 		op: "push", method: http.MethodPost, service: "git-receive-pack",
@@ -67,7 +65,7 @@ func (c *Client) Push(ctx context.Context, remote *Remote, opts *PushOptions) (*
 	defer p.Close()
 	report, err := readPushReply(p, opts, remote)
 	if err != nil {
-		return nil, pushFailure(p.fail(nil, err), u)
+		return nil, pushFailure(p.fail(err), u)
 	}
 	return report, nil
 }
@@ -86,7 +84,7 @@ func pushFailure(err error, u *upload) error {
 	switch e.Kind {
 	case nil, ErrNetwork, ErrUnavailable: //nolint:errorlint // kinds are bare
 		e.Ambiguous = whole && e.Status != http.StatusServiceUnavailable && !e.reported
-	case ErrProtocol: //nolint:errorlint // kinds are bare
+	case ErrProtocol:
 		e.Ambiguous = whole && e.Status == 0
 	}
 	return e
@@ -111,41 +109,11 @@ func pushCommand(opts *PushOptions, agent string) (command []byte, message strin
 		return nil, "user agent " + quote(agent)
 	}
 	offered := &Advertisement{Capabilities: opts.Capabilities}
-	line := opts.Old + " " + opts.New + " " + opts.Ref + "\x00"
-	for _, c := range []string{"report-status", "side-band-64k", "atomic"} {
-		if offered.Supports(c) {
-			line += " " + c
+	line := []string{opts.Old, opts.New, opts.Ref + "\x00"}
+	for _, c := range []string{"report-status", "side-band-64k", "atomic", "object-format=sha1", "agent=" + agent} {
+		if name, _, _ := strings.Cut(c, "="); offered.Supports(name) {
+			line = append(line, c)
 		}
 	}
-	if offered.Supports("object-format") {
-		line += " object-format=sha1"
-	}
-	if offered.Supports("agent") {
-		line += " agent=" + agent
-	}
-	return append(appendPkt(nil, line), flushPkt...), ""
-}
-
-// maxBuffered is up to which size a pack is held in memory, so that the request
-// can have a Content-Length even where the size was not known.
-const maxBuffered = 256 << 10
-
-func newUpload(command []byte, opts *PushOptions) (*upload, error) {
-	u := &upload{head: command}
-	if opts.PackSize > maxBuffered {
-		u.rest, u.size = opts.Pack, opts.PackSize
-		return u, nil
-	}
-	buf := bytes.NewBuffer(u.head)
-	n, err := io.CopyN(buf, opts.Pack, maxBuffered)
-	u.head = buf.Bytes()
-	switch {
-	case err == nil && opts.PackSize > 0, err == io.EOF && opts.PackSize > 0 && n != opts.PackSize: //nolint:errorlint // CopyN returns it bare
-		return nil, fmt.Errorf("%d bytes, not %d as said", n, opts.PackSize)
-	case err == nil:
-		u.rest = opts.Pack
-	case err != io.EOF: //nolint:errorlint // CopyN returns it bare
-		return nil, err
-	}
-	return u, nil
+	return append(appendPkt(nil, strings.Join(line, " ")), flushPkt...), ""
 }

@@ -89,7 +89,7 @@ func (c *Client) LsRefs(ctx context.Context, remote *Remote, opts *LsRefsOptions
 	defer p.Close()
 	refs, err := readRefs(p, c.Limits.withDefaults().MaxRefs)
 	if err != nil {
-		return nil, p.fail(nil, err)
+		return nil, p.fail(err)
 	}
 	refs.keep(opts)
 	return refs, nil

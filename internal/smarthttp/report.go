@@ -12,14 +12,11 @@ const maxMessages = 16 << 10
 // readPushReply reads the reply to a push.
 func readPushReply(r io.Reader, opts *PushOptions, remote *Remote) (*PushReport, error) {
 	var messages bytes.Buffer
-	var report io.Reader = r
 	pkt := newPktReader(r)
-	banded := (&Advertisement{Capabilities: opts.Capabilities}).Supports("side-band-64k")
-	if banded {
-		report = &sideband{pkt: pkt, progress: func(b []byte) {
+	if (&Advertisement{Capabilities: opts.Capabilities}).Supports("side-band-64k") {
+		pkt = newPktReader(&sideband{pkt: pkt, progress: func(b []byte) {
 			messages.Write(b[:min(len(b), maxMessages-messages.Len())])
-		}}
-		pkt = newPktReader(report)
+		}})
 	}
 	result, err := readReport(pkt, opts.Ref)
 	if err == nil {
@@ -138,7 +135,7 @@ func movedText(text string) bool {
 func lockLine(messages string) (string, bool) {
 	for line := range strings.Lines(messages) {
 		if _, after, ok := strings.Cut(line, "cannot lock ref"); ok {
-			return "cannot lock ref" + strings.TrimSpace(after), true
+			return "cannot lock ref " + strings.TrimSpace(after), true
 		}
 	}
 	return "", false

@@ -126,9 +126,6 @@ func (c *Client) client() *http.Client {
 				MaxIdleConnsPerHost:    8,
 				MaxResponseHeaderBytes: 256 << 10,
 				ForceAttemptHTTP2:      true,
-				// git servers compress packs themselves, and a compressed
-				// reply would escape the limits.
-				DisableCompression: true,
 			}}
 		}
 		c.ownHTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

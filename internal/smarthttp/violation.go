@@ -35,7 +35,7 @@ const (
 
 // A Violation is a pack that may not be published, or a proof that does not
 // hold.
-type Violation struct {
+type Violation struct { //nolint:errname // it is the finding of a check before it is an error
 	Rule   Rule
 	Commit string // the commit that breaks the rule, or empty
 	Path   string // the path in it, or empty

@@ -52,11 +52,11 @@ func (r *Remote) ProtectBranch(repo, pattern string) error {
 		return fmt.Errorf("repository %q: %w", repo, fs.ErrNotExist)
 	}
 	name := filepath.Join(r.Dir(repo), protectedFile)
-	old, err := os.ReadFile(name)
+	old, err := os.ReadFile(name) //nolint:gosec // in the directory of a repository of ours
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	return os.WriteFile(name, append(old, pattern+"\n"...), 0o600)
+	return os.WriteFile(name, append(old, pattern+"\n"...), 0o600) //nolint:gosec // as above
 }
 
 // RefusePushes makes a hook refuse every push to a repository with a text, and

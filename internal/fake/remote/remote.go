@@ -49,6 +49,8 @@ type Remote struct {
 	active sync.WaitGroup // requests and commands
 	slots  chan struct{}
 
+	committing sync.Mutex // each commit begins where the one before ended
+
 	mu       sync.Mutex
 	closed   bool
 	password string

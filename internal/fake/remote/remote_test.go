@@ -181,8 +181,10 @@ func TestFaultsMeetTheRequestsTheyMatch(t *testing.T) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
 			r.URL(repo)+"/info/refs?service=git-receive-pack", nil)
 		require.NoError(t, err)
-		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		client := &http.Client{
+			Transport:     &http.Transport{DisableKeepAlives: true},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
 		resp, err := client.Do(req)
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())

@@ -31,7 +31,7 @@ func (r *Remote) command(ctx context.Context, dir string, args ...string) *exec.
 	if dir != "" {
 		args = append([]string{"--git-dir=" + dir}, args...)
 	}
-	cmd := exec.CommandContext(ctx, r.git, args...)
+	cmd := exec.CommandContext(ctx, r.git, args...) //nolint:gosec // no argument comes from a request
 	cmd.Dir = r.dir
 	cmd.Env = []string{
 		"PATH=" + filepath.Dir(r.git) + ":/usr/local/bin:/usr/bin:/bin", "HOME=" + filepath.Join(r.dir, "home"),
@@ -134,6 +134,8 @@ func (r *Remote) Remove(repo, branch, message string, paths ...string) (string, 
 
 // commit adds a commit with changes in the language of git fast-import.
 func (r *Remote) commit(repo, branch, message, changes string) (string, error) {
+	r.committing.Lock()
+	defer r.committing.Unlock()
 	ref := "refs/heads/" + branch
 	from := ""
 	for _, start := range []string{ref, "refs/heads/" + r.opts.DefaultBranch} {
@@ -230,7 +232,7 @@ func (r *Remote) DeleteBranch(repo, branch string) error {
 }
 
 func appendFile(name, text string) error {
-	f, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0) //nolint:gosec // in the directory of a repository of ours
 	if err != nil {
 		return err
 	}

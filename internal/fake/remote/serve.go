@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/textproto"
 	"os/exec"
@@ -57,7 +58,7 @@ func (r *Remote) serve(w http.ResponseWriter, req *http.Request) {
 func refuse(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text+"\n")
+	_, _ = io.WriteString(w, text+"\n") //nolint:gosec // the type is text/plain
 }
 
 // operation tells what a request asks for.
@@ -128,7 +129,9 @@ func (r *Remote) pipe(cmd *exec.Cmd, w *replyWriter) error {
 		// Nobody reads its output any more.
 		_ = cmd.Cancel()
 	}
-	if waitErr := cmd.Wait(); err == nil {
+	// A server cannot see more of a program that fails than that its output
+	// ends.
+	if waitErr := cmd.Wait(); err == nil && !w.begun {
 		err = waitErr
 	}
 	return err
@@ -149,9 +152,7 @@ func copyReply(w *replyWriter, r io.Reader) error {
 		}
 		header.Del("Status")
 	}
-	for name, values := range header {
-		w.w.Header()[name] = values
-	}
+	maps.Copy(w.w.Header(), header)
 	w.begin(status)
 	buf := make([]byte, 32<<10)
 	for {
@@ -161,7 +162,7 @@ func copyReply(w *replyWriter, r io.Reader) error {
 				return err
 			}
 		}
-		if err == io.EOF { //nolint:errorlint // the end is bare
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
