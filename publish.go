@@ -129,6 +129,7 @@ func (p *pushing) integrate(ctx context.Context, r *remote, rec *record, pk *pac
 	*rec = p.s.live.snapshot()
 	then := p.packArgs(rec)
 	then.Known = append(then.Known, string(old))
+	then.Since = string(old)
 	pk.asked = then.Proofs
 	done, err := p.s.integrate(ctx, r, rec, integration{
 		opID: randomID(), onto: old, branch: p.Branch, mode: gitcmd.Rebase, keep: p.KeepConflicts,
@@ -317,13 +318,17 @@ func (p *pushing) verify(rec *record, old, head Hash, pk *packed) (*smarthttp.Pr
 	}
 	pack := pk.pack
 	if pack == nil {
-		// The remote has the commit: only the branch is set.
 		var err error
-		if pack, err = smarthttp.ReadPack(io.TeeReader(strings.NewReader(emptyPack), &pk.spool), pk.opts); err != nil {
+		if pack, err = smarthttp.ReadPack(strings.NewReader(emptyPack), pk.opts); err != nil {
 			return nil, err
 		}
 	}
 	protected, err := pack.Verify(opts)
+	if err == nil && rec.knows(head) {
+		// The remote has the commit, and only the branch is set: what the pack
+		// showed of the history is not sent.
+		err = pk.spool.replace(emptyPack)
+	}
 	return protected, policyError(err)
 }
 

@@ -16,8 +16,8 @@ import (
 )
 
 var (
-	hashA = Hash(strings.Repeat("a", 40)) //nolint:gochecknoglobals // a constant
-	hashB = Hash(strings.Repeat("b", 40)) //nolint:gochecknoglobals // a constant
+	hashA = Hash(strings.Repeat("a", 40))
+	hashB = Hash(strings.Repeat("b", 40))
 )
 
 func testRecord() *record {

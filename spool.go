@@ -40,6 +40,16 @@ func (s *spool) Write(p []byte) (int, error) {
 	return s.file.Write(p)
 }
 
+// replace makes text all that was written.
+func (s *spool) replace(text string) error {
+	if err := s.Close(); err != nil {
+		return err
+	}
+	*s = spool{}
+	_, err := io.WriteString(s, text)
+	return err
+}
+
 // rewind returns a reader of all that was written.
 func (s *spool) rewind() (io.Reader, error) {
 	if s.file == nil {

@@ -153,11 +153,7 @@ func (c *Client) printable(text []byte) string {
 	if len(clean) > maxStderr {
 		clean = clean[len(clean)-maxStderr:]
 	}
-	lines := strings.Split(clean, "\n")
-	for i, l := range lines {
-		lines[i] = redact.Printable(l, maxStderr)
-	}
-	return strings.Join(lines, "\n")
+	return redact.PrintableLines(clean, 2*maxStderr)
 }
 
 // parsed turns the error of a parser into one of this package: what the

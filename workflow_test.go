@@ -282,6 +282,33 @@ func TestPull(t *testing.T) {
 	})
 }
 
+// After the agent's work was merged into the base branch, the agent goes on from
+// there: its branch is fast-forwarded to commits that the remote has already.
+func TestPushAfterTheWorkWasMerged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	s := w.clone("a1", "t1")
+	w.write(s, "work.txt", "work\n")
+	first, err := s.Push(t.Context(), &gitsandbox.PushOptions{Message: "Work"})
+	require.NoError(t, err)
+	w.git("update-ref", "refs/heads/main", string(first.Commit))
+	w.commit("main", "News", map[string]string{".github/workflows/ci.yml": "on: push\n"})
+	tip := w.commit("main", "More news", map[string]string{"news.txt": "news\n"})
+	pulled, err := s.Pull(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Equal(t, gitsandbox.PullFastForwarded, pulled.Outcome)
+
+	res, err := s.Push(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Equal(t, gitsandbox.PushPublished, res.Outcome)
+	assert.Equal(t, tip, res.Commit)
+	assert.Equal(t, tip, w.tip("agent-a1-t1"))
+
+	w.write(s, "more.txt", "more\n")
+	_, err = s.Push(t.Context(), &gitsandbox.PushOptions{Message: "More work"})
+	require.NoError(t, err)
+}
+
 func TestPullRefusesToOverwriteUncommittedChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/url"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -101,6 +102,14 @@ func (w *world) commitRandom(branch string, n, size int) {
 		_, _ = rand.Read(data)
 		w.commit(branch, "Random", map[string]string{fmt.Sprintf("random/%d.bin", i): string(data)})
 	}
+}
+
+// git runs git in the repository of the remote.
+func (w *world) git(args ...string) {
+	w.t.Helper()
+	cmd := exec.CommandContext(w.t.Context(), "git", append([]string{"-C", w.remote.Dir("shop")}, args...)...)
+	out, err := cmd.CombinedOutput()
+	require.NoError(w.t, err, "%s", out)
 }
 
 func (w *world) tip(branch string) gitsandbox.Hash {

@@ -92,6 +92,11 @@ type PackArgs struct {
 	// are passed over.
 	Known []string
 
+	// Since is a commit that the head is to be shown to descend from, also
+	// where the head is known: the pack then holds the commits in between, and
+	// nothing else. Empty means none.
+	Since string
+
 	// Proofs are commits whose root tree, and trees on the way to the
 	// Protected paths, are printed. Names of trees are compared without
 	// regard to the case of ASCII letters.

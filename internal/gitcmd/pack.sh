@@ -16,7 +16,7 @@ print_pack() {
 		if [ "$value" = "$head" ]; then have=1; fi
 	done <"$Q/known"
 	if [ -n "$have" ]; then
-		printf '%s\0' none end
+		print_ancestry
 		return
 	fi
 	printf '%s\n' "$head" >>"$Q/revs"
@@ -24,6 +24,20 @@ print_pack() {
 	# No deltas: the host checks the pack without the objects they need.
 	git pack-objects -q --revs --stdout --window=0 --depth=0 --no-reuse-delta --no-use-bitmap-index \
 		--delta-base-offset <"$Q/revs" || die $?
+}
+
+# print_ancestry prints a pack of the commits between $gs_since and the head, so
+# that the host can see for itself that one descends from the other. Where there
+# are none there is no pack.
+print_ancestry() {
+	if [ -z "$gs_since" ] || [ "$gs_since" = "$head" ] ||
+		! git merge-base --is-ancestor "$gs_since" "$head" 2>/dev/null; then
+		printf '%s\0' none end
+		return
+	fi
+	git rev-list --ancestry-path --max-count=10000 "$gs_since..$head" >"$Q/revs" || die $?
+	printf 'pack\0'
+	git pack-objects -q --stdout --window=0 --depth=0 --no-reuse-delta <"$Q/revs" || die $?
 }
 
 # print_proofs prints the objects on the way from the tips to the protected paths.

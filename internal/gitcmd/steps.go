@@ -273,6 +273,7 @@ func packVars(a *PackArgs) []string {
 		"pack_head", "1",
 		"commit", "",
 		"known", lines(a.Known),
+		"since", a.Since,
 		"proofs", lines(a.Proofs),
 		"protected", lines(patterns),
 	}

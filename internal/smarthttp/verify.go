@@ -86,6 +86,7 @@ func (p *Pack) Verify(opts *VerifyOptions) (*Protected, error) {
 // history returns the commits that head leads to and that are not known, and
 // whether it leads to old.
 func (p *Pack) history(head, old oid, known map[oid]bool) ([]oid, bool, error) {
+	p.addAncestors(known)
 	var history []oid
 	seen := map[oid]bool{head: true}
 	for next := []oid{head}; len(next) > 0; {
@@ -104,7 +105,7 @@ func (p *Pack) history(head, old oid, known map[oid]bool) ([]oid, bool, error) {
 		}
 		for _, parent := range c.parents {
 			// The way to old can lead through a known commit that the pack
-			// holds as well. What else is behind a known one is on the remote.
+			// holds as well.
 			if _, sent := p.commits[parent]; !seen[parent] && (sent || known[parent] || !known[id]) {
 				seen[parent] = true
 				next = append(next, parent)
@@ -112,6 +113,24 @@ func (p *Pack) history(head, old oid, known map[oid]bool) ([]oid, bool, error) {
 		}
 	}
 	return history, seen[old], nil
+}
+
+// addAncestors makes known what the pack shows to be behind a known commit: it
+// is on the remote too.
+func (p *Pack) addAncestors(known map[oid]bool) {
+	for next := slices.Collect(maps.Keys(known)); len(next) > 0; {
+		c, ok := p.commits[next[len(next)-1]]
+		next = next[:len(next)-1]
+		if !ok {
+			continue
+		}
+		for _, parent := range c.parents {
+			if !known[parent] {
+				known[parent] = true
+				next = append(next, parent)
+			}
+		}
+	}
 }
 
 // A provenTree is a tree at a path in a base. What it holds is known only as
