@@ -6,10 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/gitsandbox/gitsandbox/e2b"
@@ -19,25 +16,6 @@ import (
 
 // cloneDir is the directory of the clone, below the home directory.
 const cloneDir = gitcmd.Dir
-
-// Route is how the objects of a remote get into a sandbox. Whatever the route,
-// a push goes through this process, which alone has the credential.
-type Route string
-
-// The routes.
-const (
-	// RouteAuto is RouteRelay where there is a credential for the remote, and
-	// RouteDirect where there is none.
-	RouteAuto Route = ""
-
-	// RouteDirect lets the sandbox's git talk to the remote, without a
-	// credential.
-	RouteDirect Route = "direct"
-
-	// RouteRelay lets this process fetch from the remote, with the credential,
-	// and pass the pack on. The sandbox needs no network.
-	RouteRelay Route = "relay"
-)
 
 // CloneOptions are the options of [Client.Clone]. The zero value of each field
 // is its default.
@@ -466,64 +444,4 @@ func (n *newClone) undo(ctx context.Context) {
 		n.release()
 		n.release = nil
 	}
-}
-
-// relayed is a pack that was passed on into the sandbox.
-type relayed struct {
-	name               string // of the upload
-	shallow, unshallow []string
-}
-
-// relay fetches commits from the remote and passes the pack on. The upload has
-// a name of its own each time: a step that was given up may still run, and
-// takes its own upload with it.
-func (s *Sandbox) relay(ctx context.Context, r *remote, opts *smarthttp.FetchOptions) (*relayed, error) {
-	res, err := r.fetch(ctx, opts)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Pack.Close()
-	out := &relayed{name: randomID() + ".pack", shallow: res.Shallow, unshallow: res.Unshallow}
-	src := &sourceReader{r: res.Pack}
-	if err := s.upload(ctx, gitcmd.UploadDir+"/"+out.name, src); err != nil {
-		if failed := src.failed.Load(); failed != nil {
-			return nil, fromRemote(*failed)
-		}
-		return nil, err
-	}
-	return out, nil
-}
-
-// sourceReader remembers the error of what it reads, to tell it from that of
-// the other end.
-type sourceReader struct {
-	r      io.Reader
-	failed atomic.Pointer[error]
-}
-
-func (s *sourceReader) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		s.failed.Store(&err)
-	}
-	return n, err
-}
-
-func hashStrings(in []Hash) []string {
-	out := make([]string, len(in))
-	for i, h := range in {
-		out[i] = string(h)
-	}
-	return out
-}
-
-// remoteTips returns the distinct tips that the remote was last seen with.
-func (r *record) remoteTips() []string {
-	var out []string
-	for _, branch := range []string{r.Base, r.Branch} {
-		if h := string(r.Remote[branch]); h != "" && !slices.Contains(out, h) {
-			out = append(out, h)
-		}
-	}
-	return out
 }

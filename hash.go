@@ -25,3 +25,11 @@ func (h Hash) valid() bool {
 	}
 	return true
 }
+
+func hashStrings(in []Hash) []string {
+	out := make([]string, len(in))
+	for i, h := range in {
+		out[i] = string(h)
+	}
+	return out
+}

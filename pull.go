@@ -6,11 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/gitsandbox/gitsandbox/internal/gitcmd"
-	"github.com/gitsandbox/gitsandbox/internal/smarthttp"
 )
 
 // PullMode is how Pull puts the base branch and the agent's work together.
@@ -215,38 +213,6 @@ func (s *Sandbox) integrate(ctx context.Context, r *remote, rec *record, in inte
 		*rec = s.live.snapshot()
 	}
 	return done, err
-}
-
-// got is how the objects of a commit reach the clone.
-type got struct {
-	fetch gitcmd.Fetch
-}
-
-// shallow returns the shallow commits of the clone after the fetch.
-func (g *got) shallow(before []string) []string {
-	after := slices.Concat(before, g.fetch.Shallow)
-	after = slices.DeleteFunc(after, func(id string) bool { return slices.Contains(g.fetch.Unshallow, id) })
-	slices.Sort(after)
-	return slices.Compact(after)
-}
-
-// get sees to it that a step finds commits of the remote: it passes on a pack,
-// or tells the step where to fetch.
-func (s *Sandbox) get(ctx context.Context, r *remote, rec *record, wants ...Hash) (*got, error) {
-	wants = slices.DeleteFunc(slices.Clone(wants), rec.knows)
-	switch {
-	case len(wants) == 0:
-		return &got{}, nil
-	case rec.Route == RouteDirect:
-		return &got{gitcmd.Fetch{URL: rec.URL, OIDs: hashStrings(wants), Filter: rec.Filter}}, nil
-	}
-	pack, err := s.relay(ctx, r, &smarthttp.FetchOptions{
-		Wants: hashStrings(wants), Haves: hashStrings(rec.Known), Shallow: rec.Shallow, ThinPack: true,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &got{gitcmd.Fetch{Pack: pack.name, Shallow: pack.shallow, Unshallow: pack.unshallow}}, nil
 }
 
 // runIntegrate runs the step, with the pack that it may print going to p.

@@ -118,6 +118,17 @@ func (r *record) know(hashes ...Hash) {
 
 func (r *record) knows(h Hash) bool { return slices.Contains(r.Known, h) }
 
+// remoteTips returns the distinct tips that the remote was last seen with.
+func (r *record) remoteTips() []string {
+	var out []string
+	for _, branch := range []string{r.Base, r.Branch} {
+		if h := string(r.Remote[branch]); h != "" && !slices.Contains(out, h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
 func (r *record) clone() record {
 	c := *r
 	c.Remote, c.Protected = maps.Clone(r.Remote), maps.Clone(r.Protected)

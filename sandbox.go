@@ -2,16 +2,12 @@ package gitsandbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"path"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/gitsandbox/gitsandbox/e2b"
 )
@@ -225,159 +221,4 @@ func (s *Sandbox) leave(ctx context.Context, writes bool, err error) {
 	if writes {
 		<-l.turn
 	}
-}
-
-// cacheTimeout bounds one request to the cache.
-const cacheTimeout = 5 * time.Second
-
-// load returns the record of a sandbox from the cache, or nil. A cache that
-// fails is as good as one that holds nothing.
-func (c *Client) load(ctx context.Context, id string) *record {
-	ctx, cancel := context.WithTimeout(ctx, cacheTimeout)
-	defer cancel()
-	data, err := c.cache.Get(ctx, sandboxKey(id))
-	var rec *record
-	if err == nil {
-		rec, err = parseRecord(data, id)
-	}
-	if err != nil && !errors.Is(err, ErrCacheMiss) {
-		c.cacheFailed(ctx, id, err)
-	}
-	c.metrics.cacheLookup(rec != nil)
-	return rec
-}
-
-// store puts the record of a sandbox into the cache and extends its life. It
-// is done also when the operation's context has ended.
-func (c *Client) store(ctx context.Context, l *live) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cacheTimeout)
-	defer cancel()
-	ttl := c.ttl
-	l.mu.Lock()
-	rec := l.rec.clone()
-	if left := time.Until(l.endAt); l.capped && left < ttl {
-		ttl = max(left, time.Second)
-	}
-	ended := l.ended
-	l.mu.Unlock()
-	if ended {
-		return
-	}
-	data, err := json.Marshal(&rec)
-	if err == nil {
-		err = c.cache.Put(ctx, sandboxKey(l.id), data, ttl)
-	}
-	if err == nil && rec.Key != "" {
-		err = c.cache.Put(ctx, rec.Key, []byte(l.id), ttl)
-	}
-	if err != nil {
-		c.cacheFailed(ctx, l.id, err)
-	}
-	l.mu.Lock()
-	l.expiry = time.Now().Add(ttl + expirySlack)
-	l.mu.Unlock()
-	c.fleet.poke()
-}
-
-// forget drops a sandbox that has ended.
-func (c *Client) forget(ctx context.Context, l *live) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cacheTimeout)
-	defer cancel()
-	keys := []string{sandboxKey(l.id)}
-	// The key of the Clone may lead to a newer sandbox by now.
-	if key := l.snapshot().Key; key != "" {
-		if id, err := c.cache.Get(ctx, key); err == nil && string(id) == l.id {
-			keys = append(keys, key)
-		}
-	}
-	for _, key := range keys {
-		if err := c.cache.Delete(ctx, key); err != nil {
-			c.cacheFailed(ctx, l.id, err)
-		}
-	}
-	c.fleet.remove(l)
-}
-
-func (c *Client) cacheFailed(ctx context.Context, id string, err error) {
-	c.log.LogAttrs(ctx, slog.LevelWarn, "cache failed",
-		slog.String("sandbox_id", id), slog.String("error", c.redact.String(err.Error())))
-}
-
-// control makes one request about a sandbox to E2B's control plane.
-func (c *Client) control(ctx context.Context, kind, id string, fn func(context.Context) error) error {
-	_, err := request(ctx, c.traces, RequestInfo{Target: "control", Kind: kind, SandboxID: id},
-		func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
-	return fromE2B(err)
-}
-
-// request makes one request to the sandbox.
-func (s *Sandbox) request(ctx context.Context, kind string, fn func(context.Context) ([]byte, error)) ([]byte, error) {
-	data, err := request(ctx, s.c.traces, RequestInfo{Target: "sandbox", Kind: kind, SandboxID: s.ID()}, fn)
-	return data, fromE2B(err)
-}
-
-// upload writes a file of the sandbox. It can be repeated if data can.
-func (s *Sandbox) upload(ctx context.Context, name string, data io.Reader) error {
-	_, err := s.request(ctx, "upload", func(ctx context.Context) ([]byte, error) {
-		return nil, s.live.sandbox.WriteFile(ctx, name, data)
-	})
-	return again(err)
-}
-
-// exec runs one command in the sandbox.
-func (s *Sandbox) exec(ctx context.Context, cmd *e2b.Command) (*e2b.ExecResult, error) {
-	res, err := request(ctx, s.c.traces, RequestInfo{Target: "sandbox", Kind: "exec", SandboxID: s.ID()},
-		func(ctx context.Context) (*e2b.ExecResult, error) { return s.live.sandbox.Exec(ctx, cmd) })
-	return res, fromE2B(err)
-}
-
-// within returns the shorter of d, if there is one, and what is left of ctx
-// with a little more: the caller gives up first, and the command ends also
-// where the caller has died.
-func within(ctx context.Context, d time.Duration) time.Duration {
-	end, ok := ctx.Deadline()
-	if !ok {
-		return d
-	}
-	left := max(time.Until(end), 0) + 2*time.Second
-	if d <= 0 || left < d {
-		return left
-	}
-	return d
-}
-
-// again marks a network error as safe to repeat, for requests that have the
-// same effect the second time.
-func again(err error) error {
-	if c, ok := errors.AsType[*cause](err); ok && errors.Is(c.kind, ErrNetwork) && !c.retryable {
-		r := *c
-		r.retryable = true
-		return &r
-	}
-	return err
-}
-
-// once marks an error as not to be retried, whatever it is.
-func once(err error) error {
-	if c, ok := errors.AsType[*cause](err); ok && c.retryable {
-		r := *c
-		r.retryable = false
-		return &r
-	}
-	return err
-}
-
-// commandError returns the error of a plain command that failed, or nil.
-func (s *Sandbox) commandError(name string, res *e2b.ExecResult) error {
-	if res.Ended == e2b.EndedByItself && res.ExitCode == 0 {
-		return nil
-	}
-	return &CommandError{Args: []string{name}, ExitCode: res.ExitCode, Stderr: s.c.printable(res.Stderr)}
-}
-
-// sortedStrings returns a sorted copy.
-func sortedStrings(in []string) []string {
-	out := slices.Clone(in)
-	slices.Sort(out)
-	return out
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gitsandbox/gitsandbox/e2b"
@@ -164,4 +165,19 @@ func parsed[T any](name string, v T, err error) (T, error) {
 		return zero, &cause{kind: ErrProtocol, err: fmt.Errorf("%s: %w", name, err)}
 	}
 	return v, nil
+}
+
+// commandError returns the error of a plain command that failed, or nil.
+func (s *Sandbox) commandError(name string, res *e2b.ExecResult) error {
+	if res.Ended == e2b.EndedByItself && res.ExitCode == 0 {
+		return nil
+	}
+	return &CommandError{Args: []string{name}, ExitCode: res.ExitCode, Stderr: s.c.printable(res.Stderr)}
+}
+
+// sortedStrings returns a sorted copy.
+func sortedStrings(in []string) []string {
+	out := slices.Clone(in)
+	slices.Sort(out)
+	return out
 }

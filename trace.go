@@ -139,15 +139,3 @@ func (ts traces) pushDecided(ctx context.Context, push PushAudit) {
 		}
 	}
 }
-
-// request runs fn as one traced request.
-func request[T any](ctx context.Context, ts traces, info RequestInfo, fn func(context.Context) (T, error)) (T, error) {
-	if len(ts) == 0 {
-		return fn(ctx)
-	}
-	start := time.Now()
-	ctx = ts.requestStart(ctx, info)
-	v, err := fn(ctx)
-	ts.requestDone(ctx, info, time.Since(start), err)
-	return v, err
-}

@@ -20,27 +20,27 @@ func Classify(stderr []byte) Kind {
 		phrases []string
 	}{
 		{DiskFull, []string{"no space left on device", "disk quota exceeded"}},
+		{PathNotFound, []string{"did not match any file"}},
+		{Busy, []string{".lock': file exists", "another git process seems to be running"}},
 		{Auth, []string{
 			"authentication failed", "could not read username", "could not read password",
 			"invalid username or password", "invalid credentials", "error: 401", "http basic: access denied",
 		}},
 		{Forbidden, []string{"error: 403", "permission denied to", "write access to repository not granted"}},
 		{NotFound, []string{
-			"repository not found", "error: 404", "does not appear to be a git repository",
+			"repository not found", "fatal: repository '", "error: 404", "does not appear to be a git repository",
 			"project you were looking for could not be found",
 		}},
 		{RefNotFound, []string{
-			"couldn't find remote ref", "not our ref", "remote branch", "server does not allow request for unadvertised object",
+			"couldn't find remote ref", "not our ref", "not found in upstream", "server does not allow request for unadvertised object",
 		}},
 		{Network, []string{
 			"could not resolve host", "couldn't resolve host", "failed to connect", "couldn't connect to server",
 			"connection timed out", "connection refused", "connection reset", "network is unreachable",
 			"operation timed out", "early eof", "the remote end hung up", "unexpected disconnect",
-			"rpc failed", "ssl", "gnutls", "server certificate", "unable to access", "error: 5", "error: 429",
+			"rpc failed", "ssl certificate", "ssl_", "ssl connect", "gnutls", "server certificate", "unable to access", "error: 5", "error: 429",
 			"transfer closed", "empty reply from server",
 		}},
-		{PathNotFound, []string{"did not match any file"}},
-		{Busy, []string{".lock': file exists", "another git process seems to be running"}},
 	} {
 		for _, p := range c.phrases {
 			if strings.Contains(text, p) {

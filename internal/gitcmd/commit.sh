@@ -15,11 +15,8 @@ make_commit() {
 	stage "$@"
 	tree=$(git write-tree) || die $?
 	if [ -z "$gs_allow_empty" ]; then
-		if [ -n "$head" ]; then
-			before=$(git rev-parse --verify --quiet "$head^{tree}") || die $?
-		else
-			before=4b825dc642cb6eb9a060e54bf8d69288fbee4904
-		fi
+		before=4b825dc642cb6eb9a060e54bf8d69288fbee4904
+		if [ -n "$head" ]; then before=$(git rev-parse --verify --quiet "$head^{tree}") || die $?; fi
 		if [ "$tree" = "$before" ]; then
 			new=
 			return
@@ -32,6 +29,5 @@ make_commit() {
 	put_index
 	move_head "$head" "$new"
 	head=$new
-	rm -f -- "$index_lock"
-	index_lock=
+	free_index
 }

@@ -17,8 +17,6 @@ main() {
 	if [ -e "$S/conflicts" ]; then cat -- "$S/conflicts" >>"$Q/unmerged"; fi
 	sort -zu "$Q/unmerged" | xargs -0 -r sh -c "$gs_markers" sh >"$Q/list"
 	if [ -s "$Q/list" ]; then fail 72 'files have conflict markers' "$Q/list"; fi
-	links=
-	if git ls-files -s | grep -q '^160000'; then links=1; fi
 	stage
 	message
 	commit_tree -p "$gs_ours" -p "$gs_theirs"

@@ -6,15 +6,11 @@ main() {
 	put_tracking
 	# The empty tree, which git knows without having it.
 	empty=4b825dc642cb6eb9a060e54bf8d69288fbee4904
-	printf '%s\0' diff "$gs_limit" "$gs_max" >"$Q/header"
 	if [ -n "$gs_show" ]; then
 		revision "$gs_to"
 		to=$oid
 		from=$(git rev-parse --verify --quiet "$to^1") || from=$empty
-		{
-			printf 'commit\0'
-			git log -1 -z --no-show-signature "--format=$format" "$to" --
-		} >>"$Q/header" || die $?
+		git log -1 -z --no-show-signature "--format=$format" "$to" -- >"$Q/commit" || die $?
 		set -- "$from" "$to" -- "$@"
 	else
 		sides "$@"
@@ -29,7 +25,11 @@ main() {
 	set -- --find-renames --no-ext-diff --no-textconv --no-color --abbrev=40 --full-index \
 		--ignore-submodules=dirty --src-prefix=a/ --dst-prefix=b/ "$@"
 	if [ -n "$gs_patch" ]; then set -- --patch "--unified=$gs_context" "$@"; fi
-	cat -- "$Q/header"
+	printf '%s\0' diff "$gs_limit" "$gs_max"
+	if [ -n "$gs_show" ]; then
+		printf 'commit\0'
+		cat -- "$Q/commit"
+	fi
 	{
 		git diff --raw --numstat -z "$@"
 		echo $? >"$Q/code"

@@ -94,6 +94,8 @@ func (k Kind) String() string {
 }
 
 // A Failure is a step that ended with a non-zero exit code.
+//
+//nolint:errname // a step's failure is a result that is also an error
 type Failure struct {
 	Kind     Kind
 	ExitCode int

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -62,7 +63,7 @@ func (b *box) ok(argv []string) []byte {
 	b.t.Helper()
 	out, errs, code := b.run(argv)
 	require.Zero(b.t, code, "stdout %q stderr %s", out, errs)
-	require.Empty(b.t, b.debris(), "left behind")
+	b.clean()
 	return out
 }
 
@@ -71,8 +72,16 @@ func (b *box) fails(argv []string) *Failure {
 	b.t.Helper()
 	out, errs, code := b.run(argv)
 	require.NotZero(b.t, code, "stdout %q stderr %s", out, errs)
-	require.Empty(b.t, b.debris(), "left behind")
+	b.clean()
 	return ParseFailure(code, out, errs)
+}
+
+// clean waits for what a step removes at its end.
+func (b *box) clean() {
+	b.t.Helper()
+	if !assert.Eventually(b.t, func() bool { return len(b.debris()) == 0 }, 5*time.Second, time.Millisecond) {
+		require.Empty(b.t, b.debris(), "left behind")
+	}
 }
 
 // debris is what a step must not leave.
@@ -94,11 +103,16 @@ func (b *box) git(dir string, args ...string) string {
 
 func (b *box) gitIn(dir string, stdin []byte, args ...string) string {
 	b.t.Helper()
+	return strings.TrimSuffix(b.gitRaw(dir, stdin, args...), "\n")
+}
+
+func (b *box) gitRaw(dir string, stdin []byte, args ...string) string {
+	b.t.Helper()
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
 	cmd.Stdin = bytes.NewReader(stdin)
 	cmd.Env = []string{
-		"PATH=/usr/bin:/bin", "HOME=" + b.home, "GIT_CONFIG_NOSYSTEM=1",
+		"PATH=/usr/bin:/bin", "HOME=/nonexistent", "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_NAME=Dev", "GIT_AUTHOR_EMAIL=dev@example.com", "GIT_AUTHOR_DATE=@1600000000 +0000",
 		"GIT_COMMITTER_NAME=Dev", "GIT_COMMITTER_EMAIL=dev@example.com", "GIT_COMMITTER_DATE=@1600000000 +0000",
 	}
@@ -107,7 +121,7 @@ func (b *box) gitIn(dir string, stdin []byte, args ...string) string {
 		require.NoError(b.t, err, "git %v: %s", args, ee.Stderr)
 	}
 	require.NoError(b.t, err)
-	return strings.TrimSuffix(string(out), "\n")
+	return string(out)
 }
 
 // push commits files at the origin and returns the commit. An empty content
@@ -132,11 +146,12 @@ func (b *box) push(files map[string]string) string {
 // of tip that is not in have.
 func (b *box) upload(name, tip string, have ...string) {
 	b.t.Helper()
-	revs := tip + "\n"
+	var revs strings.Builder
+	revs.WriteString(tip + "\n")
 	for _, h := range have {
-		revs += "^" + h + "\n"
+		revs.WriteString("^" + h + "\n")
 	}
-	pack := b.gitIn(b.origin, []byte(revs), "pack-objects", "--revs", "--stdout", "--thin", "-q")
+	pack := b.gitRaw(b.origin, []byte(revs.String()), "pack-objects", "--revs", "--stdout", "--thin", "-q")
 	b.write(filepath.Join("..", UploadDir, name), pack)
 }
 

@@ -2,8 +2,8 @@
 # git's own lock.
 
 # take_index locks the index and copies it. The lock says whose it is, so that
-# the next step can tell that its owner is dead: it holds our lock, which the
-# owner held.
+# the next step can tell that its owner is dead. Recovery may have taken it
+# already.
 take_index() {
 	held=$G/index.lock
 	if read_line "$held"; then
@@ -12,10 +12,10 @@ take_index() {
 	if exists "$held"; then
 		clear_stale "$held" || fail 66 'a git process in the clone holds index.lock'
 	fi
-	set -C
-	printf 'gitsandbox %s\n' $$ 2>/dev/null >"$held" || fail 66 'index.lock exists'
-	set +C
 	index_lock=$held
+	set -C
+	printf '%s\n' "$marker" 2>/dev/null >"$held" || fail 66 'index.lock exists'
+	set +C
 	# A copy with its time: git tells from it which files may have changed
 	# within the same second.
 	if real_file "$G/index"; then cp -p -- "$G/index" "$Q/index" || die; fi
@@ -27,23 +27,24 @@ put_index() {
 	if exists "$Q/index"; then mv -fT -- "$Q/index" "$G/index" || die; fi
 }
 
-# refuse_unmerged fails where the index has unmerged entries, and sets $links
-# where it has submodules.
+# free_index removes the lock, while the step goes on.
+free_index() {
+	rm -f -- "$index_lock" 9>&- &
+	index_lock=
+}
+
+# refuse_unmerged fails where the index has unmerged entries.
 refuse_unmerged() {
-	links=
-	found=$(git ls-files -s | grep -E -o '^160000|^[0-7]+ [0-9a-f]+ [123]' | sort -u)
-	case $found in
-	*' '[123]*)
+	if [ -n "$(git ls-files -u)" ]; then
 		git diff --name-only -z --diff-filter=U --ignore-submodules=all >"$Q/list"
 		fail 72 'the index is unmerged' "$Q/list"
-		;;
-	*160000*) links=1 ;;
-	esac
+	fi
 }
 
 # stage PATH... stages the paths, or all. git add looks for changes inside
-# submodules, where it would run what their configuration names: with submodules
-# the plumbing is used, which compares their heads only.
+# submodules by starting a git there, which runs what their configuration names.
+# So it gets no directory to find programs in; where it misses one, the plumbing
+# does the work, which compares the heads of submodules only.
 stage() {
 	if [ $# -eq 0 ]; then
 		set -- .
@@ -54,10 +55,7 @@ stage() {
 			fi
 		done
 	fi
-	if [ -z "$links" ]; then
-		git add -A --sparse -- "$@" || die $?
-		return
-	fi
+	if PATH=/nonexistent GIT_EXEC_PATH=/nonexistent /usr/bin/git add -A --sparse -- "$@" 2>/dev/null; then return; fi
 	git ls-files -z -d -- "$@" >"$Q/list" &&
 		git update-index -z --force-remove --stdin <"$Q/list" &&
 		git ls-files -z -m -o --exclude-standard --deduplicate -- "$@" >"$Q/list" &&

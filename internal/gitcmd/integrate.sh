@@ -15,6 +15,11 @@ main() {
 	fi
 	take_objects
 	put_tracking
+	merge_files
+	if [ -n "$gs_keep" ] && read_line "$G/MERGE_HEAD" && [ "$line" = "$gs_onto" ] && [ -e "$S/conflicts" ]; then
+		# Sent again: the conflict is there.
+		fail 68 kept "$S/conflicts"
+	fi
 	refuse_unfinished
 	git cat-file -e "$gs_onto^{commit}" 2>/dev/null || fail 73 "$gs_onto"
 	before=$head replayed=0
@@ -148,9 +153,6 @@ keep_conflict() {
 		index_lock=
 		export GIT_INDEX_FILE="$G/index"
 	fi
-	for f in MERGE_HEAD MERGE_MSG MERGE_MODE; do
-		absent_or_file "$G/$f" || fail 65 ".git/$f is not a file"
-	done
 	label || die
 	# Without --name-only: the conflicted entries with their stages.
 	git merge-tree --write-tree -z --no-messages HEAD "$theirs" >"$Q/merged"
@@ -161,7 +163,6 @@ keep_conflict() {
 	tail -z -n +2 "$Q/merged" | grep -z . >"$Q/stages"
 	sed -z 's/^[^	]*	//' "$Q/stages" | sort -zu >"$Q/list"
 	marked=$(git commit-tree "$tree" -p "$head" -m conflict) || die $?
-	merging "$gs_onto"
 	switch_conflict "$head" "$marked"
 }
 
@@ -169,37 +170,35 @@ keep_conflict() {
 merging() {
 	printf '%s\n' "${gs_message:-Merge commit $1}" >"$Q/msg" && mv -fT -- "$Q/msg" "$G/MERGE_MSG" || die
 	printf '' >"$Q/mode" && mv -fT -- "$Q/mode" "$G/MERGE_MODE" || die
-	cp -- "$Q/list" "$Q/conflicts" && mv -fT -- "$Q/conflicts" "$S/conflicts" || die
+	rm -f -- "$S/conflicts"
+	mv -fT -- "$Q/changed" "$S/merged" || die
 	printf '%s\n' "$1" >"$Q/merge_head" && mv -fT -- "$Q/merge_head" "$G/MERGE_HEAD" || die
 }
 
 # switch_conflict OLD MARKED moves files and index, and leaves HEAD. MERGE_HEAD is
-# there before: a step that dies here leaves a merge, which an abort ends.
+# there before the first file: a step that is killed here leaves a merge without
+# a list of conflicts, which an abort undoes.
 switch_conflict() {
 	take_index
 	git diff-tree -r -z --no-renames --diff-filter=A --name-only "$1" "$2" >"$Q/added" || die $?
 	existing <"$Q/added" >"$Q/present"
-	if [ -s "$Q/present" ]; then
-		stop_merging
-		fail 69 'untracked files' "$Q/present"
-	fi
-	if ! git read-tree -m -u "$1" "$2"; then
-		stop_merging
-		die 128
-	fi
+	if [ -s "$Q/present" ]; then fail 69 'untracked files' "$Q/present"; fi
+	git read-tree -m --dry-run -u "$1" "$2" 2>/dev/null || overlap "$1" "$2"
+	git diff-tree -r -z --no-renames --name-only "$1" "$2" >"$Q/changed" || die $?
+	undo=$1
+	merging "$gs_onto"
+	git read-tree -m -u "$1" "$2" || die $?
 	{
 		while_paths <"$Q/list"
 		cat -- "$Q/stages"
 	} | git update-index -z --index-info || die $?
 	put_index
+	cp -- "$Q/list" "$Q/conflicts" && mv -fT -- "$Q/conflicts" "$S/conflicts" || die
+	undo=
 	rm -f -- "$index_lock"
 	index_lock=
 }
 
 # while_paths turns names into the lines that remove them from the index.
 while_paths() { sed -z 's/^/0 0000000000000000000000000000000000000000	/'; }
-
-stop_merging() {
-	rm -f -- "$G/MERGE_HEAD" "$G/MERGE_MSG" "$G/MERGE_MODE" "$S/conflicts"
-}
 main

@@ -168,6 +168,9 @@ func TestIntegrateKeepsAConflictForTheAgent(t *testing.T) {
 	assert.ElementsMatch(t, []string{"UU a", "M. c", "A. new", "?? untracked"}, b.states())
 	assert.Equal(t, "UU a", strings.Split(b.git(b.dir(), "status", "--porcelain"), "\n")[0])
 
+	f = b.fails(b.repo.Integrate(&IntegrateArgs{Onto: onto, KeepConflicts: true}))
+	assert.Equal(t, &Failure{Kind: Conflict, ExitCode: 68, Detail: "kept", Files: []string{"a"}}, f, "sent again")
+
 	b.repo.OpID = "k1"
 	args := &ContinueArgs{Ours: before, Theirs: onto, Message: "merged"}
 	assert.Equal(t, Unfinished, b.fails(b.repo.Commit(&CommitArgs{Message: "no"})).Kind)

@@ -1,16 +1,16 @@
 # The outcome of the last step with an effect, so that the step can be sent again
 # when its reply was lost.
 
-# keep OLD NEW RECORD... keeps an outcome, just before HEAD moves from OLD to NEW. One
-# write of a few hundred bytes is seen as a whole or not at all.
+# keep OLD NEW RECORD... keeps an outcome, just before HEAD moves from OLD to NEW.
+# A step that dies here has not moved HEAD, and is done again.
 keep() {
 	if [ -z "$gs_op" ]; then return; fi
 	old=$1 now=$2
 	shift 2
 	{
 		printf '%s %s %s\n' "$gs_op" "${old:--}" "$now"
-		printf '%s\0' "$@"
-	} >"$Q/outcome" && mv -fT -- "$Q/outcome" "$S/outcome" || die
+		if [ $# -gt 0 ]; then printf '%s\0' "$@"; fi
+	} >"$S/outcome" || die
 }
 
 # replay sets $done, and $was and $now to what HEAD was and became, where the step

@@ -203,11 +203,8 @@ func parseCounts(r *records, f *FileDiff) error {
 
 // cutLine splits off a line without its end.
 func cutLine(b []byte) (line string, rest []byte, ok bool) {
-	i := bytes.IndexByte(b, '\n')
-	if i < 0 {
-		return "", nil, false
-	}
-	return string(b[:i]), b[i+1:], true
+	before, rest, ok := bytes.Cut(b, []byte("\n"))
+	return string(before), rest, ok
 }
 
 // cutPatch returns the longest part of a patch that is at most most bytes long

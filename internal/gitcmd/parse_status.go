@@ -19,6 +19,8 @@ func ParseStatus(out []byte) (*Status, error) {
 	if err := checkOIDs(s.Head, s.MergeHead); err != nil {
 		return nil, err
 	}
+	upstream := s.Upstream
+	s.Upstream = "" // until there are counts: the clone may lack its object
 	for {
 		line, err := r.next()
 		if err != nil {
@@ -32,8 +34,12 @@ func ParseStatus(out []byte) (*Status, error) {
 			return nil, fmt.Errorf("%w: status line %.60q", ErrOutput, line)
 		}
 		if kind == "#" {
-			if err := s.header(rest); err != nil {
+			counted, err := s.header(rest)
+			if err != nil {
 				return nil, err
+			}
+			if counted {
+				s.Upstream = upstream
 			}
 			continue
 		}
@@ -49,22 +55,22 @@ func ParseStatus(out []byte) (*Status, error) {
 	return &s, nil
 }
 
-// header takes the counts; the names are those of the quarantine.
-func (s *Status) header(line string) error {
+// header takes the counts, and tells whether these were they; the names are those
+// of the quarantine.
+func (s *Status) header(line string) (counted bool, err error) {
 	counts, ok := strings.CutPrefix(line, "branch.ab ")
 	if !ok {
-		return nil
+		return false, nil
 	}
 	ahead, behind, _ := strings.Cut(counts, " ")
 	if !strings.HasPrefix(ahead, "+") || !strings.HasPrefix(behind, "-") {
-		return fmt.Errorf("%w: status header %.60q", ErrOutput, line)
+		return false, fmt.Errorf("%w: status header %.60q", ErrOutput, line)
 	}
-	var err error
 	if s.Ahead, err = number(ahead[1:]); err != nil {
-		return err
+		return false, err
 	}
 	s.Behind, err = number(behind[1:])
-	return err
+	return true, err
 }
 
 // parseFileStatus parses one entry. How many fields precede the path depends on

@@ -6,7 +6,8 @@
 set -u
 umask 022
 home=$PWD
-R='' G='' S='' Q='' made='' index_lock='' ref_lock='' journal=''
+R='' G='' S='' Q='' made='' index_lock='' ref_lock='' ref_value='' journal='' undo=''
+marker="gitsandbox $$"
 
 # git fails the step with its own exit code, its prose is on stderr already.
 die() { exit "${1:-1}"; }
@@ -84,6 +85,10 @@ open_clone() {
 	mode=$1
 	if exists "$S/journal"; then mode=x; fi
 	take_lock "$S/lock" "$mode"
+	# No step that writes runs now: a lock of ours is that of a dead one.
+	if read_line "$G/index.lock"; then
+		case $line in 'gitsandbox '*) rm -f -- "$G/index.lock" ;; esac
+	fi
 	if [ "$mode" = x ]; then
 		sweep
 		recover
@@ -133,6 +138,9 @@ quarantine() {
 		mkdir "$Q/info" && printf '%s\n' "$gs_sparse" >"$Q/info/sparse-checkout" || die
 	fi
 	export GIT_DIR="$Q" GIT_WORK_TREE="$R" GIT_OBJECT_DIRECTORY="$G/objects" GIT_INDEX_FILE="$G/index"
+	# Reading steps let git note in the index, under its own lock, which files it
+	# has found unchanged. Without that each of them would read all files anew
+	# that are as young as the index, which after a clone are all.
 	if [ -s "$G/shallow" ]; then export GIT_SHALLOW_FILE="$G/shallow"; fi
 	# The rest of a split index is looked for beside the config.
 	for f in "$G"/sharedindex.*; do
@@ -146,8 +154,17 @@ cleanup() {
 	trap '' TERM INT HUP PIPE
 	trap - EXIT
 	if [ -n "$journal" ]; then (recover) >/dev/null 2>&1; fi
-	if [ -n "$Q$made$index_lock$ref_lock" ]; then
-		rm -rf -- ${Q:+"$Q"} ${made:+"$made"} ${index_lock:+"$index_lock"} ${ref_lock:+"$ref_lock"}
+	if [ -n "$undo" ]; then (undo_merge "$undo") >/dev/null 2>&1; fi
+	# Locks of git's go before the step ends, directories may go while it does.
+	# Their content tells whether they are this step's: a signal can come between
+	# a command and the next.
+	for f in "$index_lock" "$ref_lock"; do
+		if [ -n "$f" ] && read_line "$f" && { [ "$line" = "$marker" ] || [ "$line" = "$ref_value" ]; }; then
+			rm -f -- "$f"
+		fi
+	done
+	if [ -n "$Q$made" ]; then
+		rm -rf -- ${Q:+"$Q"} ${made:+"$made"} </dev/null >/dev/null 2>&1 9>&- &
 	fi
 	exit "$rc"
 }

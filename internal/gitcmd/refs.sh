@@ -78,6 +78,7 @@ write_ref() {
 		ref_lock=
 		return 1
 	fi
+	ref_value=$3
 	printf '%s\n' "$3" >"$file.lock" || return 1
 	# git leaves empty directories behind, where a branch was deleted.
 	if [ -d "$file" ]; then find "$file" -type d -empty -delete 2>/dev/null; fi
@@ -90,10 +91,11 @@ lock_ref() {
 	parents "$1" || return 1
 	if ! [ -d "${file%/*}" ]; then mkdir -p -- "${file%/*}" || return 1; fi
 	if exists "$file.lock"; then clear_stale "$file.lock" || return 1; fi
-	set -C
-	printf '' 2>/dev/null >"$file.lock" || { set +C; return 1; }
-	set +C
+	ref_value=$marker
 	ref_lock=$file.lock
+	set -C
+	printf '%s\n' "$marker" 2>/dev/null >"$file.lock" || { set +C; return 1; }
+	set +C
 }
 
 # clear_stale FILE removes a lock of git's where no process of git's runs in the
@@ -117,7 +119,11 @@ git_running() {
 	for p in /proc/[0-9]*; do
 		{ read -r comm <"$p/comm"; } 2>/dev/null || continue
 		case $comm in git*) ;; *) continue ;; esac
-		cwd=$(readlink -- "$p/cwd" 2>/dev/null) || { exists "$p" && return 0; continue; }
+		if ! cwd=$(readlink -- "$p/cwd" 2>/dev/null); then
+			{ read -r stat <"$p/stat"; } 2>/dev/null || continue
+			case $stat in *') Z '* | *') X '*) continue ;; esac
+			return 0
+		fi
 		case $cwd in "$R" | "$R"/*) return 0 ;; esac
 	done
 	return 1

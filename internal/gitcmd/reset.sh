@@ -61,7 +61,7 @@ move() {
 	head=$new
 	# An operation that was begun is over.
 	if [ "$gs_mode" = hard ]; then
-		rm -f -- "$G/MERGE_HEAD" "$G/MERGE_MSG" "$G/MERGE_MODE" "$G/CHERRY_PICK_HEAD" "$G/REVERT_HEAD" "$S/conflicts"
+		rm -f -- "$G/MERGE_HEAD" "$G/MERGE_MSG" "$G/MERGE_MODE" "$G/CHERRY_PICK_HEAD" "$G/REVERT_HEAD" "$S/conflicts" "$S/merged"
 	fi
 	rm -f -- "$index_lock"
 	index_lock=

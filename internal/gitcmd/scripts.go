@@ -91,23 +91,25 @@ func strip(source string) string {
 	return b.String()
 }
 
-func forwardScript() string   { return strip(forwardSource) }
-func markersScript() string   { return strip(markersSource) }
-func cloneScript() string     { return script(fetchSource, cloneSource) }
-func statusScript() string    { return script(statusSource) }
-func diffScript() string      { return script(formatSource, diffSource) }
-func logScript() string       { return script(formatSource, logSource) }
-func commitScript() string    { return script(outcomeSource, commitSource, commitMainSource) }
-func packScript() string      { return script(outcomeSource, commitSource, packSource, packMainSource) }
-func integrateScript() string { return script(outcomeSource, fetchSource, packSource, integrateSource) }
-func continueScript() string  { return script(outcomeSource, packSource, mergeSource, continueSource) }
-func abortScript() string     { return script(mergeSource, abortSource) }
-func fetchScript() string     { return script(fetchSource, fetchMainSource) }
-func branchesScript() string  { return script(branchesSource) }
-func branchScript() string    { return script(outcomeSource, branchSource) }
-func showScript() string      { return script(showSource) }
-func restoreScript() string   { return script(restoreSource) }
-func resetScript() string     { return script(outcomeSource, resetSource) }
-func chmodScript() string     { return script(chmodSource) }
-func listScript() string      { return script(listSource) }
-func searchScript() string    { return script(searchSource) }
+func forwardScript() string { return strip(forwardSource) }
+func markersScript() string { return strip(markersSource) }
+func cloneScript() string   { return script(fetchSource, cloneSource) }
+func statusScript() string  { return script(statusSource) }
+func diffScript() string    { return script(formatSource, diffSource) }
+func logScript() string     { return script(formatSource, logSource) }
+func commitScript() string  { return script(outcomeSource, commitSource, commitMainSource) }
+func packScript() string    { return script(outcomeSource, commitSource, packSource, packMainSource) }
+func integrateScript() string {
+	return script(outcomeSource, fetchSource, packSource, mergeSource, integrateSource)
+}
+func continueScript() string { return script(outcomeSource, packSource, mergeSource, continueSource) }
+func abortScript() string    { return script(mergeSource, abortSource) }
+func fetchScript() string    { return script(fetchSource, fetchMainSource) }
+func branchesScript() string { return script(branchesSource) }
+func branchScript() string   { return script(outcomeSource, branchSource) }
+func showScript() string     { return script(showSource) }
+func restoreScript() string  { return script(restoreSource) }
+func resetScript() string    { return script(outcomeSource, resetSource) }
+func chmodScript() string    { return script(chmodSource) }
+func listScript() string     { return script(listSource) }
+func searchScript() string   { return script(searchSource) }

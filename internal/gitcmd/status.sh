@@ -4,11 +4,6 @@ main() {
 	read_head
 	quarantine
 	put_tracking
-	if [ -n "$upstream" ] && ! git cat-file -e "$upstream" 2>/dev/null; then
-		upstream=
-		rm -rf -- "$Q"
-		quarantine
-	fi
 	if [ -n "$upstream" ]; then
 		printf '[branch "head"]\n\tremote = .\n\tmerge = refs/heads/upstream\n' >>"$Q/config"
 	fi

@@ -62,7 +62,7 @@ func TestCloneShallow(t *testing.T) {
 	b.push(map[string]string{"a.txt": "one\n"})
 	tip := b.push(map[string]string{"a.txt": "two\n"})
 	objects := b.git(b.origin, "rev-list", "--objects", "--no-object-names", "-1", tip)
-	pack := b.gitIn(b.origin, []byte(objects+"\n"), "pack-objects", "--stdout", "-q")
+	pack := b.gitRaw(b.origin, []byte(objects+"\n"), "pack-objects", "--stdout", "-q")
 	b.write("../"+UploadDir+"/p", pack)
 	b.ok(b.repo.Clone(&CloneArgs{
 		URL: "https://example.com/r", Base: "main", Branch: "agent", Head: tip,

@@ -21,8 +21,8 @@ switch_tree() {
 		git update-index -q --refresh --ignore-submodules >/dev/null
 		git read-tree -m --dry-run -u "$1" "$2" 2>/dev/null || overlap "$1" "$2"
 	fi
-	printf '%s %s %s %s\n' "$1" "$2" "${headref:--}" "$3" >"$S/journal" || die
 	journal=1
+	printf '%s %s %s %s\n' "$1" "$2" "${headref:--}" "$3" >"$S/journal" || die
 	git read-tree -m -u "$1" "$2" || die $?
 	end_switch "$1" "$2" "$3"
 }
@@ -50,15 +50,15 @@ end_switch() {
 	else
 		write_ref "${headref:-HEAD}" "$1" "$2" || die
 	fi
-	journal=
 	rm -f -- "$S/journal" "$index_lock"
+	journal=
 	index_lock=
 }
 
 # write_ref_head LINE replaces HEAD.
 write_ref_head() {
 	file=$G/HEAD
-	lock_ref HEAD && printf '%s\n' "$1" >"$file.lock" && mv -fT -- "$file.lock" "$file" || die
+	lock_ref HEAD && ref_value=$1 && printf '%s\n' "$1" >"$file.lock" && mv -fT -- "$file.lock" "$file" || die
 	ref_lock=
 }
 
