@@ -103,7 +103,7 @@ func BenchmarkDiff(b *testing.B) {
 			_, err := s.Diff(b.Context(), nil)
 			require.NoError(b, err)
 		},
-		func(int) { h.run(`cd repo && git diff --raw --numstat -z HEAD && git diff HEAD`) })
+		func(int) { h.run(`cd repo && git diff --raw --numstat --patch -z HEAD`) })
 }
 
 func BenchmarkCommitAndPush(b *testing.B) {

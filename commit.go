@@ -167,12 +167,15 @@ func (s *Sandbox) Continue(ctx context.Context, message string) (*Commit, error)
 // before. It returns [ErrUnfinished] where no conflict was kept.
 func (s *Sandbox) Abort(ctx context.Context) error {
 	opID := randomID()
-	_, err := use(ctx, s, "abort", true, func(ctx context.Context, _ *operation) (struct{}, error) {
+	_, err := use(ctx, s, "abort", true, func(ctx context.Context, o *operation) (struct{}, error) {
 		rec := s.live.snapshot()
 		if rec.Conflict == nil {
 			return struct{}{}, &cause{kind: ErrUnfinished, err: errNothingKept}
 		}
-		if _, err := s.step(ctx, "abort", rec.repo(opID).Abort(string(rec.Conflict.Ours))); err != nil {
+		_, err := s.step(ctx, "abort", rec.repo(opID).Abort(string(rec.Conflict.Ours)))
+		// Where the reply to an earlier attempt was lost, there is nothing to
+		// abort any more.
+		if err != nil && (o.attempts == 1 || !errors.Is(err, ErrUnfinished)) {
 			return struct{}{}, err
 		}
 		s.live.update(func(r *record) { r.Conflict = nil })

@@ -132,7 +132,7 @@ func (p *pushing) integrate(ctx context.Context, r *remote, rec *record, pk *pac
 	then.Since = string(old)
 	pk.asked = then.Proofs
 	done, err := p.s.integrate(ctx, r, rec, integration{
-		opID: randomID(), onto: old, branch: p.Branch, mode: gitcmd.Rebase, keep: p.KeepConflicts,
+		opID: randomID(), onto: old, branch: p.Branch, mode: gitcmd.Auto, keep: p.KeepConflicts,
 		then: then, packed: pk,
 	})
 	if err != nil {

@@ -156,6 +156,28 @@ func TestPushThatIsRejectedIsRebasedAndLands(t *testing.T) {
 	})
 }
 
+// A rebase would take a merge apart, and ask for its conflicts again.
+func TestPushOfAMergeThatIsRejectedIsMerged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	s := w.clone("a1", "t1")
+	w.write(s, "README.md", "# Mine\n")
+	_, err := s.Push(t.Context(), &gitsandbox.PushOptions{Message: "Mine"})
+	require.NoError(t, err)
+	w.commit("main", "Theirs", map[string]string{"README.md": "# Theirs\n"})
+	_, err = s.Pull(t.Context(), &gitsandbox.PullOptions{KeepConflicts: true})
+	require.ErrorIs(t, err, gitsandbox.ErrConflict)
+	w.write(s, "README.md", "# Ours\n")
+	_, err = s.Continue(t.Context(), "")
+	require.NoError(t, err)
+	w.commit("agent-a1-t1", "Reviewed", map[string]string{"review.txt": "fine\n"})
+	res, err := s.Push(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Equal(t, gitsandbox.PushRebased, res.Outcome)
+	assert.Equal(t, "# Ours\n", w.file("agent-a1-t1", "README.md"))
+	assert.Equal(t, "fine\n", w.file("agent-a1-t1", "review.txt"))
+}
+
 func TestPushConflictNamesTheFilesAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

@@ -117,6 +117,8 @@ type IntegrateArgs struct {
 
 	// KeepConflicts leaves a merge with conflict markers in the work tree
 	// where Onto does not integrate without conflict, whatever the Mode.
+	// The failure is then a [Conflict] whose Detail is "kept " and the head, our
+	// side of the merge.
 	KeepConflicts bool
 
 	// Message is the message of a merge commit.

@@ -123,6 +123,7 @@ type Mode string
 
 // The ways to integrate.
 const (
+	Auto     Mode = "auto"    // rebase, or merge where the branch has merges of its own
 	Rebase   Mode = "rebase"  // replay the branch's own commits onto it
 	Merge    Mode = "merge"   // make a merge commit
 	FastOnly Mode = "ff-only" // only where the branch has no commits of its own

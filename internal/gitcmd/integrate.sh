@@ -18,7 +18,7 @@ main() {
 	merge_files
 	if [ -n "$gs_keep" ] && read_line "$G/MERGE_HEAD" && [ "$line" = "$gs_onto" ] && [ -e "$S/conflicts" ]; then
 		# Sent again: the conflict is there.
-		fail 68 kept "$S/conflicts"
+		fail 68 "kept $head" "$S/conflicts"
 	fi
 	refuse_unfinished
 	git cat-file -e "$gs_onto^{commit}" 2>/dev/null || fail 73 "$gs_onto"
@@ -33,6 +33,14 @@ main() {
 		move fast-forward "$gs_onto"
 	else
 		case $gs_mode in
+		auto)
+			# A rebase would take the merges apart.
+			if [ -n "$(git rev-list --min-parents=2 --max-count=1 "$gs_onto..$head")" ]; then
+				merge
+			else
+				rebase
+			fi
+			;;
 		rebase) rebase ;;
 		merge) merge ;;
 		*) fail 75 '' ;;

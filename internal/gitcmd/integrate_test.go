@@ -169,7 +169,7 @@ func TestIntegrateKeepsAConflictForTheAgent(t *testing.T) {
 	assert.Equal(t, "UU a", strings.Split(b.git(b.dir(), "status", "--porcelain"), "\n")[0])
 
 	f = b.fails(b.repo.Integrate(&IntegrateArgs{Onto: onto, KeepConflicts: true}))
-	assert.Equal(t, &Failure{Kind: Conflict, ExitCode: 68, Detail: "kept", Files: []string{"a"}}, f, "sent again")
+	assert.Equal(t, &Failure{Kind: Conflict, ExitCode: 68, Detail: "kept " + before, Files: []string{"a"}}, f, "sent again")
 
 	b.repo.OpID = "k1"
 	args := &ContinueArgs{Ours: before, Theirs: onto, Message: "merged"}
