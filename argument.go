@@ -5,17 +5,22 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // The alphabets are narrower than git's on purpose: nothing in them means
 // anything to a shell, to a refspec or to a URL, or looks like something else.
 var (
-	branchPattern  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$`)
-	namePattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-	segmentPattern = regexp.MustCompile(`^[A-Za-z0-9._~][A-Za-z0-9._~-]*$`)
-	sandboxPattern = regexp.MustCompile(`^[a-z0-9]{1,64}(-[a-z0-9]{1,64})?$`)
-	revPattern     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/^~-]{0,250}$`)
+	branchPattern   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$`)
+	namePattern     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+	segmentPattern  = regexp.MustCompile(`^[A-Za-z0-9._~][A-Za-z0-9._~-]*$`)
+	hostPattern     = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$`)
+	templatePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:-]{0,254}$`)
+	sparsePattern   = regexp.MustCompile(`^[^\x00-\x1f\x7f*?\[\]\\!#]+$`)
+	sandboxPattern  = regexp.MustCompile(`^[a-z0-9]{1,64}(-[a-z0-9]{1,64})?$`)
+	revPattern      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/^~-]{0,250}$`)
 )
 
 // checkURL returns the URL of a repository in one spelling, or an
@@ -27,15 +32,17 @@ func checkURL(field, raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		// The parser's error quotes the URL, which may hold a credential.
-		return "", invalid("%s: not a URL", field)
+		return "", invalid("%s: not a URL like https://github.com/you/repo", field)
 	}
 	switch {
+	case u.Scheme != "https" && u.Scheme != "http":
+		return "", invalid("%s: not a URL like https://github.com/you/repo: the scheme is not https", field)
 	case u.User != nil:
 		return "", invalid("%s: holds a user name; credentials come from a CredentialSource", field)
-	case u.Scheme != "https" && u.Scheme != "http":
-		return "", invalid("%s: the scheme is not https", field)
-	case u.Opaque != "" || u.Host == "" || u.Hostname() == "":
-		return "", invalid("%s: no host", field)
+	case u.Opaque != "" || !validHost(u):
+		return "", invalid("%s: no valid host", field)
+	case len(raw) > 2048:
+		return "", invalid("%s: more than 2048 bytes", field)
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		return "", invalid("%s: plain http is for loopback addresses only", field)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(raw, "#"):
@@ -53,6 +60,18 @@ func checkURL(field, raw string) (string, error) {
 		}
 	}
 	return u.Scheme + "://" + strings.ToLower(u.Host) + "/" + p, nil
+}
+
+// validHost takes a name or an IP address, and a port from 1 to 65535.
+func validHost(u *url.URL) bool {
+	if p := u.Port(); p != "" {
+		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
+			return false
+		}
+	} else if strings.HasSuffix(u.Host, ":") {
+		return false
+	}
+	return hostPattern.MatchString(u.Hostname()) || net.ParseIP(u.Hostname()) != nil
 }
 
 func loopback(host string) bool {
@@ -106,8 +125,8 @@ func checkSandboxID(id string) error {
 func checkPath(field, name string) (string, error) {
 	clean := path.Clean(name)
 	switch {
-	case name == "" || strings.ContainsRune(name, 0) || len(name) > 4096:
-		return "", invalid("%s: empty, too long or with a NUL", field)
+	case name == "" || strings.ContainsRune(name, 0) || len(name) > 4096 || !utf8.ValidString(name):
+		return "", invalid("%s: empty, too long, not UTF-8 or with a NUL", field)
 	case path.IsAbs(name) || clean == ".." || strings.HasPrefix(clean, "../"):
 		return "", invalid("%s: %q leaves the clone", field, name)
 	}
@@ -119,9 +138,17 @@ func checkPath(field, name string) (string, error) {
 	return clean, nil
 }
 
+// maxPaths bounds paths together, since they are arguments of one process.
+const maxPaths = 1 << 20
+
 func checkPaths(field string, names []string) ([]string, error) {
 	out := make([]string, 0, len(names))
+	size := 0
 	for _, n := range names {
+		// An argument costs a pointer too.
+		if size += len(n) + 9; size > maxPaths {
+			return nil, invalid("%s: %d paths are more than a command takes; name directories instead", field, len(names))
+		}
 		p, err := checkPath(field, n)
 		if err != nil {
 			return nil, err
@@ -129,6 +156,32 @@ func checkPaths(field string, names []string) ([]string, error) {
 		out = append(out, p)
 	}
 	return out, nil
+}
+
+// checkSparse takes directories that git's patterns have no other meaning for.
+func checkSparse(field string, names []string) ([]string, error) {
+	out, err := checkPaths(field, names)
+	for _, n := range out {
+		if err == nil && (n == "." || !sparsePattern.MatchString(n)) {
+			err = invalid("%s: %q is not a directory that can be checked out alone", field, n)
+		}
+	}
+	return out, err
+}
+
+// checkEnv takes the environment of a command.
+func checkEnv(field string, env map[string]string) error {
+	size := 0
+	for name, value := range env {
+		if name == "" || strings.ContainsAny(name, "=\x00") || strings.ContainsRune(value, 0) ||
+			!utf8.ValidString(name) || !utf8.ValidString(value) {
+			return invalid("%s: %q is not a name, or its value not UTF-8 or with a NUL", field, name)
+		}
+		if size += len(name) + len(value); size > maxPaths {
+			return invalid("%s: more than %d bytes", field, maxPaths)
+		}
+	}
+	return nil
 }
 
 // dotGit reports whether a file system could take the path component c for

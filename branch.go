@@ -70,7 +70,9 @@ func (s *Sandbox) CreateBranch(ctx context.Context, name string, opts *CreateBra
 	return s.move(ctx, "create_branch", func(repo *gitcmd.Repo) []string { return repo.CreateBranch(args) })
 }
 
-// Checkout switches to a branch of the clone. Uncommitted changes stay where
+// Checkout switches to a branch of the clone. At first there is the agent branch
+// alone; CreateBranch with the Start "origin/main" makes one of the base branch.
+// Push publishes the branch that is checked out. Uncommitted changes stay where
 // they do not overlap; where they do, it returns [ErrUncommittedChanges] and
 // changes nothing. It returns [ErrRefNotFound] where there is no such branch.
 func (s *Sandbox) Checkout(ctx context.Context, name string) error {

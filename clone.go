@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/gitsandbox/gitsandbox/e2b"
@@ -54,7 +55,8 @@ type CloneOptions struct {
 	// Identity is for this sandbox instead of Options.Identity.
 	Identity Signature
 
-	// Template is for this sandbox instead of Options.Template.
+	// Template is for this sandbox instead of Options.Template. One that does
+	// not exist is an [ErrInvalidArgument].
 	Template string
 
 	// Env are environment variables of every command that runs in the
@@ -68,6 +70,7 @@ type clonePlan struct {
 
 	url         string
 	key         string
+	named       string // the base branch, where the caller named one
 	credentials CredentialSource
 }
 
@@ -80,6 +83,7 @@ func (c *Client) planClone(repoURL string, opts *CloneOptions) (*clonePlan, erro
 	if p.url, err = checkURL("repoURL", repoURL); err != nil {
 		return nil, err
 	}
+	p.named = p.Branch
 	if p.Branch == "" {
 		p.Branch = c.defaultBranch
 	}
@@ -106,11 +110,17 @@ func (c *Client) planClone(repoURL string, opts *CloneOptions) (*clonePlan, erro
 	if err := checkBranch("AgentBranch", p.AgentBranch); err != nil {
 		return nil, err
 	}
-	if p.Depth < 0 {
-		return nil, invalid("Depth: %d is negative", p.Depth)
+	if p.Depth < 0 || p.Depth > math.MaxInt32 {
+		return nil, invalid("Depth: %d is negative or too large", p.Depth)
 	}
-	if p.Sparse, err = checkPaths("Sparse", p.Sparse); err != nil {
+	if p.Sparse, err = checkSparse("Sparse", p.Sparse); err != nil {
 		return nil, err
+	}
+	if err := checkEnv("Env", p.Env); err != nil {
+		return nil, err
+	}
+	if p.Template != "" && !templatePattern.MatchString(p.Template) {
+		return nil, invalid("Template: %q is not the name of a template", p.Template)
 	}
 	switch p.Route {
 	case RouteAuto, RouteDirect, RouteRelay:
@@ -134,7 +144,7 @@ func (c *Client) planClone(repoURL string, opts *CloneOptions) (*clonePlan, erro
 	if p.Credentials != nil {
 		p.credentials = p.Credentials
 	}
-	p.key = cloneKey(p.url, p.Branch, p.AgentBranch, p.AgentID, p.TaskID)
+	p.key = cloneKey(p.url, p.AgentBranch, p.AgentID, p.TaskID)
 	return p, nil
 }
 
@@ -147,9 +157,15 @@ func randomID() string {
 
 // Clone makes a clone of a repository in a sandbox of its own, on an agent
 // branch that starts at the base branch, or where the remote has that branch
-// already, at what it holds. Where a sandbox of the same repository, base,
-// agent and task lives, it returns that one, with what is new on the base
-// branch integrated if that goes without a conflict.
+// already, at what it holds. Where the [Cache] knows a sandbox of the same
+// repository, agent, task and agent branch, and it lives, Clone returns that one,
+// with what is new on the base branch integrated if that goes without a conflict.
+// A Branch or Route that is not that sandbox's is then an [ErrInvalidArgument]; of
+// the other options only the Credentials have an effect. Clones of the same agent and
+// task take turns in this process.
+//
+// The sandbox lives until [Sandbox.Kill], or until nobody has used it for
+// Options.CacheTTL.
 //
 // A failed Clone leaves no sandbox behind. Errors: [ErrInvalidArgument],
 // [ErrAuth], [ErrForbidden], [ErrRepoNotFound], [ErrRefNotFound] for a base
@@ -164,6 +180,7 @@ func (c *Client) Clone(ctx context.Context, repoURL string, opts *CloneOptions) 
 	if err != nil {
 		return nil, err
 	}
+	defer o.release() // also where a function of the caller's panics
 	s, err := c.clone(ctx, o, p)
 	return s, o.end(ctx, err)
 }
@@ -176,6 +193,9 @@ func (c *Client) clone(ctx context.Context, o *operation, p *clonePlan) (*Sandbo
 	defer release()
 
 	if s := c.lookup(ctx, p.key); s != nil {
+		if err := p.fits(s); err != nil {
+			return nil, err
+		}
 		s.credentials = p.credentials
 		o.info.SandboxID = s.ID()
 		err := c.refresh(ctx, o, s)
@@ -200,6 +220,18 @@ func (c *Client) clone(ctx context.Context, o *operation, p *clonePlan) (*Sandbo
 	return n.s, nil
 }
 
+// fits refuses a sandbox that was found and is not what was asked for.
+func (p *clonePlan) fits(s *Sandbox) error {
+	rec := s.live.snapshot()
+	switch {
+	case p.named != "" && p.named != rec.Base:
+		return invalid("Branch: the sandbox of this agent and task is based on %q", rec.Base)
+	case p.Route != RouteAuto && p.Route != rec.Route:
+		return invalid("Route: the sandbox of this agent and task has %q", rec.Route)
+	}
+	return nil
+}
+
 // lookup returns the sandbox of an earlier Clone with the same key, or nil.
 func (c *Client) lookup(ctx context.Context, key string) *Sandbox {
 	ctx, cancel := context.WithTimeout(ctx, cacheTimeout)
@@ -222,28 +254,25 @@ func (c *Client) lookup(ctx context.Context, key string) *Sandbox {
 // refresh brings a sandbox that was found up to date. What keeps it from being
 // so without a loss is for the caller to see later, with Pull.
 func (c *Client) refresh(ctx context.Context, o *operation, s *Sandbox) error {
-	if err := s.enter(ctx, true); err != nil {
-		return err
-	}
-	err := o.retry(ctx, func(ctx context.Context) error {
-		// A look first: it shows that the clone is there, also when there is
-		// nothing to pull.
-		if _, err := s.status(ctx, &StatusOptions{}); err != nil {
+	return s.within(ctx, true, func() error {
+		err := o.retry(ctx, func(ctx context.Context) error {
+			// A look first: it shows that the clone is there, also when there is
+			// nothing to pull.
+			if _, err := s.status(ctx, &StatusOptions{}); err != nil {
+				return err
+			}
+			_, err := s.pull(ctx, o, &PullOptions{}, randomID())
 			return err
+		})
+		for _, harmless := range []error{ErrConflict, ErrUncommittedChanges, ErrUnfinished, ErrBusy} {
+			if errors.Is(err, harmless) {
+				c.log.LogAttrs(ctx, slog.LevelInfo, "sandbox not brought up to date",
+					slog.String("sandbox_id", s.ID()), slog.String("reason", harmless.Error()))
+				return nil
+			}
 		}
-		_, err := s.pull(ctx, o, &PullOptions{}, randomID())
 		return err
 	})
-	for _, harmless := range []error{ErrConflict, ErrUncommittedChanges, ErrUnfinished, ErrBusy} {
-		if errors.Is(err, harmless) {
-			c.log.LogAttrs(ctx, slog.LevelInfo, "sandbox not brought up to date",
-				slog.String("sandbox_id", s.ID()), slog.String("reason", harmless.Error()))
-			err = nil
-			break
-		}
-	}
-	s.leave(ctx, true, err)
-	return err
 }
 
 // newClone is what a Clone keeps between its attempts.
@@ -260,7 +289,6 @@ func (n *newClone) attempt(ctx context.Context, o *operation) error {
 	if err != nil {
 		return err
 	}
-	defer r.release()
 	rec, err := n.look(ctx, r)
 	if err != nil {
 		return err
@@ -358,7 +386,7 @@ func (c *Client) create(ctx context.Context, p *clonePlan, rec *record) (e2b.San
 	meta := rec.metadata()
 	meta[metaRequest] = randomID()
 	start := time.Now()
-	sb, err := request(ctx, c.traces, RequestInfo{Target: "control", Kind: "create"},
+	sb, err := request(ctx, c, RequestInfo{Target: "control", Kind: "create"},
 		func(ctx context.Context) (e2b.Sandbox, error) {
 			return c.transport.Create(ctx, &e2b.CreateOptions{
 				Template: p.Template, Timeout: c.fleet.lifetime(), Metadata: meta, Env: p.Env,
@@ -377,7 +405,7 @@ func (c *Client) create(ctx context.Context, p *clonePlan, rec *record) (e2b.San
 }
 
 func (c *Client) findCreated(ctx context.Context, requestID string) (e2b.Sandbox, error) {
-	return request(ctx, c.traces, RequestInfo{Target: "control", Kind: "list"},
+	return request(ctx, c, RequestInfo{Target: "control", Kind: "list"},
 		func(ctx context.Context) (e2b.Sandbox, error) {
 			for info, err := range c.transport.List(ctx, &e2b.ListOptions{Metadata: map[string]string{metaRequest: requestID}}) {
 				if err != nil {
@@ -393,20 +421,19 @@ func (c *Client) findCreated(ctx context.Context, requestID string) (e2b.Sandbox
 func (n *newClone) fill(ctx context.Context, r *remote) error {
 	s, rec := n.s, n.s.live.snapshot()
 	tips := rec.remoteTips()
-	fetch := gitcmd.Fetch{URL: rec.URL, OIDs: tips, Depth: n.p.Depth, Filter: rec.Filter}
+	g := &got{fetch: gitcmd.Fetch{URL: rec.URL, OIDs: tips, Depth: n.p.Depth, Filter: rec.Filter}}
 	if rec.Route == RouteRelay {
-		pack, err := s.relay(ctx, r, &smarthttp.FetchOptions{Wants: tips, Depth: n.p.Depth})
-		if err != nil {
+		var err error
+		if g, err = s.relay(ctx, r, &smarthttp.FetchOptions{Wants: tips, Depth: n.p.Depth}); err != nil {
 			return err
 		}
-		fetch = gitcmd.Fetch{Pack: pack.name, Shallow: pack.shallow, Unshallow: pack.unshallow}
 	}
 	head := rec.Remote[rec.Branch]
 	if head == "" {
 		head = rec.Remote[rec.Base]
 	}
 	out, err := s.step(ctx, "clone", rec.repo(n.opID).Clone(&gitcmd.CloneArgs{
-		URL: rec.URL, Base: rec.Base, Branch: rec.Branch, Head: string(head), Fetch: fetch,
+		URL: rec.URL, Base: rec.Base, Branch: rec.Branch, Head: string(head), Fetch: g.fetch,
 	}))
 	if err != nil {
 		return err
@@ -419,7 +446,7 @@ func (n *newClone) fill(ctx context.Context, r *remote) error {
 		return &cause{kind: ErrProtocol, err: fmt.Errorf("the clone is at %q", done.Head)}
 	}
 	s.live.update(func(r *record) {
-		r.Shallow = fetch.Shallow
+		r.Shallow = g.cut
 		// Taken up again, the agent's work may be behind the base branch.
 		if head != r.Remote[r.Base] {
 			r.Integrated = ""

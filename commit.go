@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gitsandbox/gitsandbox/internal/gitcmd"
 )
@@ -30,8 +31,10 @@ type CommitOptions struct {
 
 // Commit stages and commits in the clone, on the branch that is checked out.
 // It runs no hook and signs nothing. A Commit whose reply was lost is found
-// again, not made twice. Errors: [ErrNothingToCommit], [ErrConflict] where
-// files are unmerged, and those of every operation.
+// again, not made twice. Errors: [ErrNothingToCommit], [ErrFileNotFound] for one
+// of Paths that neither the clone nor the last commit has, [ErrUnfinished] where
+// a kept conflict waits, [ErrConflict] where files are unmerged, and those of
+// every operation.
 func (s *Sandbox) Commit(ctx context.Context, message string, opts *CommitOptions) (*Commit, error) {
 	p, err := s.planCommit(message, opts)
 	if err != nil {
@@ -76,8 +79,8 @@ func (s *Sandbox) planCommit(message string, opts *CommitOptions) (*commitPlan, 
 	if opts != nil {
 		o = *opts
 	}
-	if strings.TrimSpace(message) == "" || strings.ContainsRune(message, 0) {
-		return nil, invalid("message: empty or with a NUL")
+	if strings.TrimSpace(message) == "" || strings.ContainsRune(message, 0) || !utf8.ValidString(message) {
+		return nil, invalid("message: empty, not UTF-8 or with a NUL")
 	}
 	if len(message) > maxMessage {
 		return nil, invalid("message: more than %d bytes", maxMessage)
@@ -123,8 +126,8 @@ func (p *commitPlan) repo() *gitcmd.Repo {
 // markers, and [ErrUnfinished] where no conflict was kept.
 func (s *Sandbox) Continue(ctx context.Context, message string) (*Commit, error) {
 	if message != "" {
-		if strings.ContainsRune(message, 0) || len(message) > gitcmd.MaxMessage {
-			return nil, s.refuse("continue", invalid("message: with a NUL, or more than %d bytes", gitcmd.MaxMessage))
+		if strings.ContainsRune(message, 0) || !utf8.ValidString(message) || len(message) > gitcmd.MaxMessage {
+			return nil, s.refuse("continue", invalid("message: not UTF-8, with a NUL, or more than %d bytes", gitcmd.MaxMessage))
 		}
 	}
 	opID, now := randomID(), time.Now().Truncate(time.Second)
@@ -163,19 +166,20 @@ func (s *Sandbox) Continue(ctx context.Context, message string) (*Commit, error)
 	})
 }
 
-// Abort gives up a merge whose conflicts were kept: the clone is as it was
-// before. It returns [ErrUnfinished] where no conflict was kept.
+// Abort gives up a merge whose conflicts were kept: the files that it touched are
+// as they were before. Where the agent has ended the merge by its own means, the
+// clone is left as it is. It returns [ErrUnfinished] where no conflict was kept.
 func (s *Sandbox) Abort(ctx context.Context) error {
 	opID := randomID()
-	_, err := use(ctx, s, "abort", true, func(ctx context.Context, o *operation) (struct{}, error) {
+	_, err := use(ctx, s, "abort", true, func(ctx context.Context, _ *operation) (struct{}, error) {
 		rec := s.live.snapshot()
 		if rec.Conflict == nil {
 			return struct{}{}, &cause{kind: ErrUnfinished, err: errNothingKept}
 		}
 		_, err := s.step(ctx, "abort", rec.repo(opID).Abort(string(rec.Conflict.Ours)))
-		// Where the reply to an earlier attempt was lost, there is nothing to
-		// abort any more.
-		if err != nil && (o.attempts == 1 || !errors.Is(err, ErrUnfinished)) {
+		// Where the merge is gone there is nothing to abort: the agent has
+		// ended it, or an earlier attempt whose reply was lost.
+		if err != nil && !errors.Is(err, errMergeGone) {
 			return struct{}{}, err
 		}
 		s.live.update(func(r *record) { r.Conflict = nil })
@@ -184,4 +188,7 @@ func (s *Sandbox) Abort(ctx context.Context) error {
 	return err
 }
 
-var errNothingKept = errors.New("no conflict was kept")
+var (
+	errNothingKept = errors.New("no conflict was kept")
+	errMergeGone   = errors.New("the merge is not there any more, or HEAD has moved; Abort gives it up")
+)

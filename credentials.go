@@ -57,7 +57,8 @@ func (c Credential) LogValue() slog.Value { return slog.StringValue(redacted) }
 func (c Credential) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // StaticToken returns a source with one token for one host, such as
-// "github.com", or "127.0.0.1:8080" with a port. Every other host gets none.
+// "github.com", or "127.0.0.1:8080" with a port: not a URL. Every other host gets
+// none.
 func StaticToken(host, token string) CredentialSource {
 	return StaticCredential(host, "x-access-token", token)
 }

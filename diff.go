@@ -8,7 +8,12 @@ import (
 
 // DefaultMaxDiff is where the patch of a [Diff] is cut unless
 // [DiffOptions].MaxBytes says otherwise.
-const DefaultMaxDiff = gitcmd.DefaultMaxPatch
+const DefaultMaxDiff = 4 << 20
+
+const (
+	maxContext = 1_000_000
+	maxDiff    = 32 << 20
+)
 
 // A Diff is what differs between two states of a repository.
 type Diff struct {
@@ -59,7 +64,7 @@ type DiffOptions struct {
 	Paths []string
 
 	// Context is how many lines to show around a change. Default 3; a
-	// negative one means none.
+	// negative one means none; at most a million.
 	Context int
 
 	// NoPatch leaves the patch out.
@@ -79,7 +84,7 @@ func (s *Sandbox) Diff(ctx context.Context, opts *DiffOptions) (*Diff, error) {
 	}
 	return use(ctx, s, "diff", false, func(ctx context.Context, _ *operation) (*Diff, error) {
 		rec := s.live.snapshot()
-		out, err := s.step(ctx, "diff", rec.repo("").Diff(args))
+		out, err := s.stepUpTo(ctx, "diff", rec.repo("").Diff(args), maxDiff+maxStepOutput)
 		if err != nil {
 			return nil, err
 		}
@@ -108,14 +113,15 @@ func (o *DiffOptions) args() (*gitcmd.DiffArgs, error) {
 	if err != nil {
 		return nil, err
 	}
-	const most = 32 << 20
 	switch {
 	case o.Staged && o.To != "":
 		return nil, invalid("Staged: goes without To")
 	case o.Untracked && (o.To != "" || o.Staged):
 		return nil, invalid("Untracked: goes without To and Staged")
-	case o.MaxBytes < 0 || o.MaxBytes > most:
-		return nil, invalid("MaxBytes: %d is not between 0 and %d", o.MaxBytes, most)
+	case o.Context > maxContext:
+		return nil, invalid("Context: %d is more than %d", o.Context, maxContext)
+	case o.MaxBytes < 0 || o.MaxBytes > maxDiff:
+		return nil, invalid("MaxBytes: %d is not between 0 and %d", o.MaxBytes, maxDiff)
 	}
 	*a = gitcmd.DiffArgs{
 		From: o.From, To: o.To, MergeBase: o.MergeBase, Staged: o.Staged, Untracked: o.Untracked,

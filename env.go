@@ -32,7 +32,7 @@ func NewFromEnv(opts *Options) (*Client, error) {
 	}
 	key := os.Getenv("E2B_API_KEY") //nolint:forbidigo // the one function that reads the environment
 	if key == "" {
-		return nil, invalid("E2B_API_KEY: not set")
+		return nil, invalid("E2B_API_KEY: not set; it is the API key of your E2B team")
 	}
 	t, err := e2b.NewClient(key, &e2b.ClientOptions{
 		APIURL:     os.Getenv("E2B_API_URL"),     //nolint:forbidigo // as above
@@ -42,7 +42,11 @@ func NewFromEnv(opts *Options) (*Client, error) {
 	if err != nil {
 		return nil, &cause{kind: ErrInvalidArgument, err: fmt.Errorf("E2B_API_KEY, E2B_API_URL, E2B_SANDBOX_URL or E2B_DOMAIN: %w", err)}
 	}
-	return New(t, &o)
+	c, err := New(t, &o)
+	if err == nil {
+		c.closeTransport = t.Close // made here, so closed here
+	}
+	return c, err
 }
 
 func (o *Options) fromEnv() error {
@@ -53,6 +57,9 @@ func (o *Options) fromEnv() error {
 	ttl, err := envSeconds("GIT_SANDBOX_TTL", DefaultCacheTTL)
 	if err != nil {
 		return err
+	}
+	if ttl < minCacheTTL {
+		return invalid("GIT_SANDBOX_TTL: %v is below a minute", ttl)
 	}
 	attempts, err := envPositive("GIT_SANDBOX_MAX_RETRIES", 3)
 	if err != nil {

@@ -36,7 +36,8 @@ var (
 	ErrPushRejected = errors.New("push rejected: not a fast-forward")
 
 	// ErrRemoteRejected means that the remote refused the push: a hook, a
-	// protected branch, a size limit.
+	// protected branch, a size limit. A [*RejectedError] in the chain has what
+	// it said.
 	ErrRemoteRejected = errors.New("refused by the remote")
 
 	// ErrPolicy means that the [PushPolicy] refused the push. An
@@ -113,7 +114,8 @@ var (
 )
 
 // An Error is an operation that failed. Every error of a [Client] and of a
-// [Sandbox] is one; the cause is in its chain.
+// [Sandbox] is one; the cause is in its chain. Those of [New] and [NewFromEnv]
+// are none, since there is no operation yet.
 type Error struct {
 	Op        string // the operation, such as "push"
 	SandboxID string // empty before there is a sandbox
@@ -181,8 +183,16 @@ type ConflictError struct {
 
 // Error returns one line with the first files.
 func (e *ConflictError) Error() string {
+	text := e.sentinel().Error() + " in " + someFiles(e.Files)
+	if e.Kept {
+		text += "; Continue or Abort ends it"
+	}
+	return text
+}
+
+// someFiles names the first of files.
+func someFiles(files []string) string {
 	const most = 5
-	files := e.Files
 	rest := ""
 	if len(files) > most {
 		rest = fmt.Sprintf(" and %d more", len(files)-most)
@@ -190,14 +200,22 @@ func (e *ConflictError) Error() string {
 	}
 	quoted := make([]string, len(files))
 	for i, f := range files {
-		quoted[i] = fmt.Sprintf("%q", f)
+		quoted[i] = fmt.Sprintf("%.200q", f)
 	}
-	return e.kind.Error() + " in " + strings.Join(quoted, ", ") + rest
+	return strings.Join(quoted, ", ") + rest
+}
+
+// sentinel is what the error is. One that a test makes, say, is a conflict.
+func (e *ConflictError) sentinel() error {
+	if e.kind == nil {
+		return ErrConflict
+	}
+	return e.kind
 }
 
 // Is reports whether target is [ErrConflict] or [ErrUncommittedChanges],
 // whichever the error is.
-func (e *ConflictError) Is(target error) bool { return target == e.kind }
+func (e *ConflictError) Is(target error) bool { return target == e.sentinel() }
 
 // A PolicyError is a push that the [PushPolicy] refused.
 type PolicyError struct {
@@ -232,6 +250,29 @@ func (e *PolicyError) Error() string {
 // Is reports whether target is [ErrPolicy].
 func (e *PolicyError) Is(target error) bool { return target == ErrPolicy }
 
+// A RejectedError is a push that the remote refused.
+type RejectedError struct {
+	// Reason is the reason that the remote gave, one line, such as "protected
+	// branch hook declined".
+	Reason string
+
+	// Messages is what the remote said beside it, such as the output of a
+	// hook: lines of bounded length, printable, with credentials redacted.
+	Messages string
+}
+
+// Error returns one line.
+func (e *RejectedError) Error() string {
+	s := ErrRemoteRejected.Error() + ": " + e.Reason
+	if e.Messages != "" {
+		s += ": " + strings.Join(strings.Fields(e.Messages), " ")
+	}
+	return s
+}
+
+// Is reports whether target is [ErrRemoteRejected].
+func (e *RejectedError) Is(target error) bool { return target == ErrRemoteRejected }
+
 // cause is an error whose kind and retry safety are known, because it was made
 // where the cause is known. It is what the files of this package return to the
 // operation, which wraps it once in an *Error.
@@ -246,10 +287,12 @@ func (c *cause) Error() string {
 	if c.err == nil {
 		return c.kind.Error()
 	}
-	if errors.Is(c.err, c.kind) {
-		return c.err.Error()
+	// What a lower layer reports often names the kind itself.
+	text := c.err.Error()
+	if strings.Contains(text, c.kind.Error()) {
+		return text
 	}
-	return c.kind.Error() + ": " + c.err.Error()
+	return c.kind.Error() + ": " + text
 }
 
 func (c *cause) Unwrap() []error {
@@ -299,8 +342,14 @@ func ErrorType(err error) string {
 	}
 }
 
+// invalid makes the error of an argument. What it quotes of it may be long.
 func invalid(format string, args ...any) error {
-	return &cause{kind: ErrInvalidArgument, err: fmt.Errorf(format, args...)}
+	const most = 512
+	text := fmt.Sprintf(format, args...)
+	if len(text) > most {
+		text = text[:most] + "..."
+	}
+	return &cause{kind: ErrInvalidArgument, err: errors.New(text)}
 }
 
 // fromE2B says in this package's terms what the transport reported.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,9 @@ const (
 	DefaultCacheTTL = time.Hour
 	DefaultTimeout  = 5 * time.Minute
 )
+
+// minCacheTTL leaves time to renew the lifetime of a sandbox.
+const minCacheTTL = time.Minute
 
 // Options are the options of [New]. The zero value of each field is its
 // default.
@@ -96,10 +100,13 @@ type Client struct {
 	metrics       *Metrics
 	policy        PushPolicy
 	redact        *redact.Redactor
+	secrets       secrets
 	traces        traces
 	log           *slog.Logger
 	git           *smarthttp.Client
 	fleet         *fleet
+
+	closeTransport func() error // nil where the caller passed it in
 
 	closing context.Context //nolint:containedctx // the life of the Client, not of a call
 	close   context.CancelFunc
@@ -108,8 +115,9 @@ type Client struct {
 	running sync.WaitGroup
 }
 
-// New returns a Client whose sandboxes come from t. It does no I/O. The caller
-// closes the Client.
+// New returns a Client whose sandboxes come from t. It does no I/O. Nil opts mean
+// the defaults. The caller closes the Client, and t after it. It returns an
+// [ErrInvalidArgument] that names the option.
 func New(t e2b.Transport, opts *Options) (*Client, error) {
 	var o Options
 	if opts != nil {
@@ -130,7 +138,7 @@ func New(t e2b.Transport, opts *Options) (*Client, error) {
 		transport: t, cache: o.Cache, ttl: o.CacheTTL, timeout: o.Timeout,
 		defaultBranch: o.DefaultBranch, template: o.Template, retry: o.Retry,
 		credentials: o.Credentials, identity: o.Identity, metrics: o.Metrics,
-		policy: policy, traces: o.Trace, log: o.Logger,
+		policy: policy, traces: slices.DeleteFunc(slices.Clone(o.Trace), func(t *Trace) bool { return t == nil }), log: o.Logger,
 		redact: redact.New(), git: newGitClient(o.HTTPClient),
 		closing: closing, close: cancel,
 	}
@@ -140,12 +148,15 @@ func New(t e2b.Transport, opts *Options) (*Client, error) {
 
 func (o *Options) setDefaults() error {
 	switch {
-	case o.CacheTTL < 0, o.CacheTTL > 0 && o.CacheTTL < time.Minute:
+	case o.CacheTTL != 0 && o.CacheTTL < minCacheTTL:
 		return invalid("CacheTTL: %v is below a minute", o.CacheTTL)
 	case o.Timeout < 0:
 		return invalid("Timeout: %v is negative", o.Timeout)
 	case o.MaxSandboxes < 0:
 		return invalid("MaxSandboxes: %d is negative", o.MaxSandboxes)
+	}
+	if o.Template != "" && !templatePattern.MatchString(o.Template) {
+		return invalid("Template: %q is not the name of a template", o.Template)
 	}
 	if o.DefaultBranch != "" {
 		if err := checkBranch("DefaultBranch", o.DefaultBranch); err != nil {
@@ -170,15 +181,17 @@ func (o *Options) setDefaults() error {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	identity, err := o.Identity.normalise("Identity", Signature{"gitsandbox", "gitsandbox@localhost"})
+	identity, err := o.Identity.normalise("Identity", defaultIdentity())
 	o.Identity = identity
 	return err
 }
 
 // Close ends the operations that are running and stops what keeps the
 // sandboxes alive. The sandboxes themselves are left alone: another process
-// can [Client.Open] them, and E2B ends them when their lifetime is over.
-// Operations after it return [ErrClosed]. Closing twice is harmless.
+// can [Client.Open] them, and E2B ends them when their lifetime is over, which
+// is up to a quarter more than CacheTTL away. Operations after it, Kill among
+// them, return [ErrClosed], so a sandbox that is not needed any more is to be
+// killed before. Closing twice is harmless.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -186,6 +199,9 @@ func (c *Client) Close() error {
 	c.close()
 	c.running.Wait()
 	c.fleet.stop()
+	if c.closeTransport != nil {
+		return c.closeTransport()
+	}
 	return nil
 }
 

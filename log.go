@@ -3,12 +3,9 @@ package gitsandbox
 import (
 	"bytes"
 	"context"
-	"errors"
-	"io"
 	"iter"
 	"time"
 
-	"github.com/gitsandbox/gitsandbox/e2b"
 	"github.com/gitsandbox/gitsandbox/internal/gitcmd"
 )
 
@@ -60,9 +57,13 @@ type LogOptions struct {
 	Skip int
 }
 
-// Log yields commits, newest first, as they come. When the loop ends early,
-// the command in the sandbox is ended. After it has yielded an error it ends.
-// It returns [ErrRefNotFound] for a revision that does not exist.
+// logPage is how many commits one request gets.
+const logPage = 1000
+
+// Log yields commits, newest first. It gets a thousand at a time, the next ones
+// when the loop gets there, all as seen from where the first page began. The loop
+// may use the sandbox, and end early. After Log has yielded an error it ends. It
+// returns [ErrRefNotFound] for a revision that does not exist.
 func (s *Sandbox) Log(ctx context.Context, opts *LogOptions) iter.Seq2[*Commit, error] {
 	return func(yield func(*Commit, error) bool) {
 		args, err := opts.args()
@@ -70,41 +71,67 @@ func (s *Sandbox) Log(ctx context.Context, opts *LogOptions) iter.Seq2[*Commit, 
 			yield(nil, s.refuse("log", err))
 			return
 		}
-		ctx, o, err := s.c.begin(ctx, s.operation("log"))
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		o.attempts = 1
-		stopped := false
-		if err = s.enter(ctx, false); err == nil {
-			stopped, err = s.log(ctx, args, yield)
-			s.leave(ctx, false, err)
-		}
-		if err = o.end(ctx, err); err != nil && !stopped {
-			yield(nil, err)
+		limit := args.Max
+		for {
+			args.Max = logPage
+			if limit > 0 {
+				args.Max = min(limit, logPage)
+			}
+			page, err := s.logPage(ctx, args, limit == 0 || limit > logPage)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, c := range page {
+				if !yield(newCommit(c), nil) {
+					return
+				}
+			}
+			limit -= len(page)
+			if len(page) < args.Max || limit == 0 {
+				return
+			}
+			args.Skip += len(page)
 		}
 	}
 }
 
-// log streams the commits. Stopped says that the loop wants no more.
-func (s *Sandbox) log(ctx context.Context, args *gitcmd.LogArgs, yield func(*Commit, error) bool) (stopped bool, err error) {
-	rec := s.live.snapshot()
-	st := s.stream(ctx, rec.repo("").Log(args))
-	defer st.close()
-	for c, err := range gitcmd.ReadLog(st) {
-		if err != nil {
-			if stepErr := st.wait("log"); stepErr != nil {
-				return false, stepErr
+// logPage gets the next commits. Where there may be more, it makes the revision
+// one that does not move.
+func (s *Sandbox) logPage(ctx context.Context, args *gitcmd.LogArgs, more bool) ([]*gitcmd.Commit, error) {
+	return use(ctx, s, "log", false, func(ctx context.Context, _ *operation) ([]*gitcmd.Commit, error) {
+		fixed := Hash(args.Rev).valid()
+		// The first commit of the log is the revision itself, unless some are
+		// left out.
+		if partial := args.Skip > 0 || len(args.Paths) > 0; !fixed && more && partial {
+			tip, err := s.readLog(ctx, &gitcmd.LogArgs{Rev: args.Rev, Max: 1})
+			if err != nil || len(tip) == 0 {
+				return nil, err
 			}
-			_, err = parsed("log", c, err)
-			return false, err
+			args.Rev, fixed = tip[0].Hash, true
 		}
-		if !yield(newCommit(c), nil) {
-			return true, nil
+		page, err := s.readLog(ctx, args)
+		if !fixed && len(page) > 0 {
+			args.Rev = page[0].Hash
 		}
+		return page, err
+	})
+}
+
+func (s *Sandbox) readLog(ctx context.Context, args *gitcmd.LogArgs) ([]*gitcmd.Commit, error) {
+	rec := s.live.snapshot()
+	out, err := s.step(ctx, "log", rec.repo("").Log(args))
+	if err != nil {
+		return nil, err
 	}
-	return false, st.wait("log")
+	var page []*gitcmd.Commit
+	for c, err := range gitcmd.ReadLog(bytes.NewReader(out)) {
+		if err != nil {
+			return parsed("log", page, err)
+		}
+		page = append(page, c)
+	}
+	return page, nil
 }
 
 func (o *LogOptions) args() (*gitcmd.LogArgs, error) {
@@ -131,67 +158,4 @@ func (o *LogOptions) args() (*gitcmd.LogArgs, error) {
 	}
 	*a = gitcmd.LogArgs{Rev: o.Rev, Exclude: o.Exclude, Paths: paths, Max: o.Max, Skip: o.Skip}
 	return a, nil
-}
-
-// stream is a step whose output is read as it comes.
-type stream struct {
-	*io.PipeReader
-	s      *Sandbox
-	cancel context.CancelFunc
-	head   *headWriter
-	done   chan struct{}
-	res    *e2b.ExecResult
-	err    error
-}
-
-// stream starts a step. The caller reads it, and closes it.
-func (s *Sandbox) stream(ctx context.Context, args []string) *stream {
-	ctx, cancel := context.WithCancel(ctx)
-	r, w := io.Pipe()
-	st := &stream{PipeReader: r, s: s, cancel: cancel, head: &headWriter{w: w}, done: make(chan struct{})}
-	go func() {
-		defer close(st.done)
-		st.res, st.err = s.exec(ctx, &e2b.Command{Args: args, Stdout: st.head, MaxOutput: maxHead, Timeout: within(ctx, 0)})
-		if st.err != nil {
-			w.CloseWithError(st.err)
-			return
-		}
-		w.Close()
-	}()
-	return st
-}
-
-// wait drains the rest of the output and returns why the step failed, or nil.
-func (st *stream) wait(name string) error {
-	_, _ = io.Copy(io.Discard, st.PipeReader)
-	<-st.done
-	if st.err != nil {
-		return again(st.err)
-	}
-	return st.s.stepError(name, st.res, st.head.head.Bytes())
-}
-
-// close ends the step, if it still runs, and waits for its end.
-func (st *stream) close() {
-	st.cancel()
-	_ = st.CloseWithError(errStreamClosed)
-	<-st.done
-}
-
-var errStreamClosed = errors.New("not read to the end")
-
-// headWriter passes output on and keeps the beginning of it, which is where a
-// step that fails says why.
-type headWriter struct {
-	w    io.Writer
-	head bytes.Buffer
-}
-
-const maxHead = 1 << 20
-
-func (h *headWriter) Write(p []byte) (int, error) {
-	if room := maxHead - h.head.Len(); room > 0 {
-		h.head.Write(p[:min(room, len(p))])
-	}
-	return h.w.Write(p)
 }

@@ -9,7 +9,8 @@ import (
 // Open returns a handle of a sandbox that Clone made, in this or in another
 // process. The ID may come from anywhere, a model included. A sandbox that the
 // cache knows takes no request; any other is looked for at E2B, and resumed
-// where it is paused. Errors: [ErrInvalidArgument] for what cannot be an ID,
+// where it is paused. The handle uses Options.Credentials, also where the Clone
+// had others. Errors: [ErrInvalidArgument] for what cannot be an ID,
 // [ErrSandboxNotFound] for a sandbox that has ended or holds no clone.
 func (c *Client) Open(ctx context.Context, sandboxID string) (*Sandbox, error) {
 	if err := checkSandboxID(sandboxID); err != nil {
@@ -36,7 +37,7 @@ func (c *Client) attach(ctx context.Context, id string) (*Sandbox, error) {
 			c.cacheFailed(ctx, id, err)
 		}
 	}
-	sb, err := request(ctx, c.traces, RequestInfo{Target: "control", Kind: "connect", SandboxID: id},
+	sb, err := request(ctx, c, RequestInfo{Target: "control", Kind: "connect", SandboxID: id},
 		func(ctx context.Context) (e2b.Sandbox, error) {
 			return c.transport.Connect(ctx, id, &e2b.ConnectOptions{Timeout: c.fleet.lifetime()})
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -16,6 +17,7 @@ type operation struct {
 	start    time.Time
 	attempts int
 	cancel   context.CancelFunc
+	release  func() // once: the Client no longer waits for the operation
 }
 
 // begin starts an operation. The returned context has its deadline, and ends
@@ -28,14 +30,14 @@ func (c *Client) begin(ctx context.Context, info OperationInfo) (context.Context
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	stop := context.AfterFunc(c.closing, cancel)
 	o.cancel = func() { stop(); cancel() }
+	o.release = sync.OnceFunc(func() { o.cancel(); c.leave() })
 	o.metrics.start()
 	return c.traces.operationStart(ctx, info), o, nil
 }
 
 // end finishes an operation and returns its error as the caller gets it.
 func (o *operation) end(ctx context.Context, err error) error {
-	defer o.c.leave()
-	defer o.cancel()
+	defer o.release()
 	if err != nil {
 		err = o.wrap(ctx, err)
 	}
@@ -84,6 +86,7 @@ func operate[T any](ctx context.Context, c *Client, info OperationInfo, fn func(
 	if err != nil {
 		return result, err
 	}
+	defer o.release() // also where fn panics
 	err = o.retry(ctx, func(ctx context.Context) error {
 		var err error
 		result, err = fn(ctx, o)
@@ -110,7 +113,7 @@ func (o *operation) retry(ctx context.Context, fn func(ctx context.Context) erro
 			return err
 		},
 		func(attempt int, wait time.Duration, err error) {
-			o.c.traces.attemptDone(attemptCtx, o.info, attempt, wait, err)
+			o.c.traces.attemptDone(attemptCtx, o.info, attempt, wait, o.c.redact.Error(err))
 			if errors.Is(err, ErrConflict) {
 				o.metrics.conflict()
 			}

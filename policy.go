@@ -1,6 +1,8 @@
 package gitsandbox
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -65,6 +67,9 @@ func (p *PushPolicy) normalise() (PushPolicy, error) {
 		}
 		out.ProtectedPaths[i] = clean
 	}
+	if err := smarthttp.CheckProtectedPaths(out.ProtectedPaths); err != nil {
+		return out, invalid("Policy.ProtectedPaths: %v", err)
+	}
 	if out.MaxPackBytes < 0 {
 		return out, invalid("Policy.MaxPackBytes: %d is negative", out.MaxPackBytes)
 	}
@@ -72,6 +77,12 @@ func (p *PushPolicy) normalise() (PushPolicy, error) {
 		out.MaxPackBytes = defaultMaxPackBytes
 	}
 	return out, nil
+}
+
+// key names the protected paths, so that proofs for others are told apart.
+func (p *PushPolicy) key() string {
+	h := sha256.Sum256([]byte(strings.Join(p.ProtectedPaths, "\x00")))
+	return hex.EncodeToString(h[:8])
 }
 
 // allows reports whether a sandbox with the given agent branch may push to
@@ -89,6 +100,8 @@ func (p *PushPolicy) allows(branch, agentBranch string) bool {
 		return branch == allowed
 	})
 }
+
+func defaultIdentity() Signature { return Signature{"gitsandbox", "gitsandbox@localhost"} }
 
 // normalise returns the signature, or def where it is empty.
 func (s Signature) normalise(field string, def Signature) (Signature, error) {

@@ -39,11 +39,15 @@ func (p *pushing) attempt(ctx context.Context, o *operation) (*PushResult, error
 	if rec.Conflict != nil {
 		return nil, &cause{kind: ErrUnfinished, err: errKept}
 	}
+	if key := s.c.policy.key(); rec.Policy != key {
+		// A process with another policy has proven other paths.
+		s.live.update(func(r *record) { r.Policy, r.Protected = key, map[Hash]*smarthttp.Protected{} })
+		rec = s.live.snapshot()
+	}
 	r, err := s.c.remote(ctx, s.credentials, rec.URL)
 	if err != nil {
 		return nil, err
 	}
-	defer r.release()
 
 	pk := &packed{opts: p.packOptions()}
 	defer pk.spool.Close()
@@ -53,10 +57,21 @@ func (p *pushing) attempt(ctx context.Context, o *operation) (*PushResult, error
 	} else {
 		old, err = p.pack(ctx, r, &rec, pk)
 	}
+	if v, ok := errors.AsType[*PolicyError](err); ok {
+		p.refused(ctx, &rec, v)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return p.publish(ctx, o, r, &rec, old, pk)
+}
+
+// refused audits a push that the policy refused before there was a whole pack.
+func (p *pushing) refused(ctx context.Context, rec *record, v *PolicyError) {
+	p.s.c.audit(ctx, PushAudit{
+		SandboxID: p.s.ID(), AgentID: rec.AgentID, TaskID: rec.TaskID, URL: rec.URL, Ref: branchRef(p.Branch),
+		Decision: "refused by policy", Rule: v.Rule,
+	})
 }
 
 // pack commits and packs in the sandbox, and asks the remote for the branch at

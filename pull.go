@@ -100,7 +100,6 @@ func (s *Sandbox) pull(ctx context.Context, _ *operation, o *PullOptions, opID s
 	if err != nil {
 		return nil, err
 	}
-	defer r.release()
 	if err := s.see(ctx, r, &rec); err != nil {
 		return nil, err
 	}
@@ -202,6 +201,9 @@ func (s *Sandbox) integrate(ctx context.Context, r *remote, rec *record, in inte
 
 	// The objects are in the clone also where they could not be integrated.
 	conflict, conflicted := errors.AsType[*ConflictError](err)
+	if conflicted && !in.keep {
+		conflict.Kept = false // whatever the sandbox says
+	}
 	if err == nil || conflicted || errors.Is(err, ErrNotFastForward) {
 		s.live.update(func(r *record) {
 			r.know(in.onto)

@@ -179,12 +179,17 @@ type PushResult struct {
 // A push that fails leaves the commit in the clone. Errors:
 // [ErrNothingToCommit] with a Message where there is nothing to commit and
 // nothing to push, [ErrConflict] with an [*ConflictError], [ErrPushRejected]
-// where the attempts were used up, [ErrRemoteRejected], [ErrPolicy] with a
+// where the attempts were used up, [ErrRemoteRejected] with a
+// [*RejectedError] that has what the remote said, [ErrPolicy] with a
 // [*PolicyError], [ErrAuth], [ErrForbidden], [ErrUnfinished], and those of
 // every operation.
 func (s *Sandbox) Push(ctx context.Context, opts *PushOptions) (*PushResult, error) {
 	p, err := s.planPush(opts)
 	if err != nil {
+		if v, ok := errors.AsType[*PolicyError](err); ok {
+			rec := s.live.snapshot()
+			p.refused(ctx, &rec, v)
+		}
 		return nil, s.refuse("push", err)
 	}
 	return use(ctx, s, "push", true, p.attempt)
@@ -202,7 +207,7 @@ func (s *Sandbox) planPush(opts *PushOptions) (*pushing, error) {
 		return nil, err
 	}
 	if !s.c.policy.allows(p.Branch, s.Branch()) {
-		return nil, &PolicyError{Rule: "ref", Detail: fmt.Sprintf("%q is not among the branches that may be pushed to", branchRef(p.Branch))}
+		return p, &PolicyError{Rule: "ref", Detail: fmt.Sprintf("%q is not among the branches that may be pushed to", branchRef(p.Branch))}
 	}
 	if p.Message == "" {
 		if len(p.Paths) > 0 {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -54,6 +55,9 @@ type record struct {
 
 	// Integrated is the base tip that the clone's work was last put on.
 	Integrated Hash `json:"integrated,omitempty"`
+
+	// Policy names the protected paths that Protected is about.
+	Policy string `json:"policy,omitempty"`
 
 	// Protected are the protected paths of known tips, as proven.
 	Protected map[Hash]*smarthttp.Protected `json:"protected,omitempty"`
@@ -149,15 +153,69 @@ func parseRecord(data []byte, sandboxID string) (*record, error) {
 	if r.Version != recordVersion || r.Sandbox.SandboxID != sandboxID {
 		return nil, fmt.Errorf("cache record of %s: version %d of %q", sandboxID, r.Version, r.Sandbox.SandboxID)
 	}
+	if err := r.validate(); err != nil {
+		return nil, fmt.Errorf("cache record of %s: %w", sandboxID, err)
+	}
 	return &r, nil
+}
+
+// validate checks what did not come from a Clone of this process, and makes the
+// maps that are missing.
+func (r *record) validate() error {
+	if _, err := checkURL("url", r.URL); err != nil {
+		return err
+	}
+	if r.Route != RouteRelay && r.Route != RouteDirect {
+		return fmt.Errorf("route %q", r.Route)
+	}
+	branches := []string{r.Base, r.Branch}
+	hashes := slices.Concat(r.Known, slices.Collect(maps.Values(r.Remote)), slices.Collect(maps.Keys(r.Protected)))
+	if r.Integrated != "" {
+		hashes = append(hashes, r.Integrated)
+	}
+	if r.Conflict != nil {
+		branches = append(branches, r.Conflict.Branch)
+		hashes = append(hashes, r.Conflict.Ours, r.Conflict.Theirs)
+	}
+	for _, b := range slices.AppendSeq(branches, maps.Keys(r.Remote)) {
+		if err := checkBranch("branch", b); err != nil {
+			return err
+		}
+	}
+	for _, h := range hashes {
+		if !h.valid() {
+			return fmt.Errorf("commit %q", h)
+		}
+	}
+	for _, p := range r.Protected {
+		if p == nil {
+			return errors.New("protected paths are null")
+		}
+	}
+	if _, err := checkSparse("sparse", r.Sparse); err != nil {
+		return err
+	}
+	if r.Filter != "" && r.Filter != "blob:none" && r.Filter != "tree:0" {
+		return fmt.Errorf("filter %q", r.Filter)
+	}
+	if r.Remote == nil {
+		r.Remote = map[string]Hash{}
+	}
+	if r.Protected == nil {
+		r.Protected = map[Hash]*smarthttp.Protected{}
+	}
+	var err error
+	r.Identity, err = r.Identity.normalise("identity", defaultIdentity())
+	return err
 }
 
 func sandboxKey(id string) string { return "gitsandbox:sandbox:" + id }
 
 // cloneKey is the cache key under which the sandbox of a Clone is found again.
-func cloneKey(url, base, branch, agentID, taskID string) string {
+// A URL with and without ".git" is the same repository on every common forge.
+func cloneKey(url, branch, agentID, taskID string) string {
 	h := sha256.New()
-	for _, s := range []string{url, base, branch, agentID, taskID} {
+	for _, s := range []string{strings.TrimSuffix(url, ".git"), branch, agentID, taskID} {
 		fmt.Fprintf(h, "%d:%s,", len(s), s)
 	}
 	return "gitsandbox:clone:" + hex.EncodeToString(h.Sum(nil))
@@ -196,13 +254,16 @@ func (r *record) metadata() map[string]string {
 	return m
 }
 
+var errNoClone = errors.New("the sandbox holds no clone")
+
 // recordFromMetadata makes the record of a sandbox that another process made.
 // It fails for one that holds no clone.
 func recordFromMetadata(info *e2b.SandboxInfo) (*record, error) {
 	m := info.Metadata
 	url, err := checkURL(metaURL, m[metaURL])
 	if err != nil {
-		return nil, fmt.Errorf("%s holds no clone: %w", info.SandboxID, err)
+		// Not %w: it is no invalid argument of the caller's.
+		return nil, errNoClone
 	}
 	r := &record{
 		Version: recordVersion, Sandbox: newAttachment(info),
@@ -211,14 +272,6 @@ func recordFromMetadata(info *e2b.SandboxInfo) (*record, error) {
 		Identity: Signature{m[metaName], m[metaEmail]},
 		Remote:   map[string]Hash{}, Protected: map[Hash]*smarthttp.Protected{},
 	}
-	if r.Route != RouteRelay && r.Route != RouteDirect {
-		return nil, fmt.Errorf("%s: route %q", info.SandboxID, r.Route)
-	}
-	for name, branch := range map[string]string{metaBase: r.Base, metaBranch: r.Branch} {
-		if err := checkBranch(name, branch); err != nil {
-			return nil, fmt.Errorf("%s: %w", info.SandboxID, err)
-		}
-	}
 	for branch, tip := range map[string]Hash{r.Base: Hash(m[metaBaseTip]), r.Branch: Hash(m[metaBranchTip])} {
 		if tip.valid() {
 			r.Remote[branch] = tip
@@ -226,11 +279,12 @@ func recordFromMetadata(info *e2b.SandboxInfo) (*record, error) {
 		}
 	}
 	if v := m[metaSparse]; v != "" {
-		if r.Sparse, err = checkPaths(metaSparse, strings.Split(v, "\n")); err != nil {
-			return nil, fmt.Errorf("%s: %w", info.SandboxID, err)
-		}
+		r.Sparse = strings.Split(v, "\n")
 	}
 	r.Integrated = r.Remote[r.Base]
-	r.Key = cloneKey(r.URL, r.Base, r.Branch, r.AgentID, r.TaskID)
+	if err := r.validate(); err != nil {
+		return nil, fmt.Errorf("%w: %v", errNoClone, err) //nolint:errorlint // as above
+	}
+	r.Key = cloneKey(r.URL, r.Branch, r.AgentID, r.TaskID)
 	return r, nil
 }

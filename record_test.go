@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gitsandbox/gitsandbox/e2b"
+	"github.com/gitsandbox/gitsandbox/internal/smarthttp"
 )
 
 var (
@@ -27,6 +28,7 @@ func testRecord() *record {
 		Remote:     map[string]Hash{"main": hashA, "agent-a-t": hashB},
 		Sandbox:    attachment{SandboxID: "i1", AccessToken: "tok", EndAt: time.Unix(1000, 0).UTC()},
 		Integrated: hashA,
+		Protected:  map[Hash]*smarthttp.Protected{},
 	}
 	r.know(hashA, hashB)
 	return r
@@ -82,9 +84,10 @@ func TestRecordForgetsTheOldestCommits(t *testing.T) {
 
 func TestCloneKeyTellsItsPartsApart(t *testing.T) {
 	t.Parallel()
-	assert.NotEqual(t, cloneKey("u", "a", "b", "", ""), cloneKey("u", "ab", "", "", ""))
-	assert.NotEqual(t, cloneKey("u", "m", "b", "a", "t"), cloneKey("u", "m", "b", "t", "a"))
-	assert.NotContains(t, cloneKey("https://example.com/r", "m", "b", "a", "t"), "example")
+	assert.NotEqual(t, cloneKey("u", "b", "", ""), cloneKey("ub", "", "", ""))
+	assert.NotEqual(t, cloneKey("u", "b", "a", "t"), cloneKey("u", "b", "t", "a"))
+	assert.Equal(t, cloneKey("https://h/r.git", "b", "a", "t"), cloneKey("https://h/r", "b", "a", "t"))
+	assert.NotContains(t, cloneKey("https://example.com/r", "b", "a", "t"), "example")
 }
 
 func FuzzParseRecord(f *testing.F) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/gitsandbox/gitsandbox/internal/gitcmd"
@@ -30,15 +31,17 @@ const (
 	RouteRelay Route = "relay"
 )
 
-// got is how the objects of a commit reach the clone.
+// got is how commits reach the clone, and what that does to where its history
+// is cut.
 type got struct {
-	fetch gitcmd.Fetch
+	fetch           gitcmd.Fetch
+	cut, continuing []string // commits whose parents are not there, and now are
 }
 
 // shallow returns the shallow commits of the clone after the fetch.
 func (g *got) shallow(before []string) []string {
-	after := slices.Concat(before, g.fetch.Shallow)
-	after = slices.DeleteFunc(after, func(id string) bool { return slices.Contains(g.fetch.Unshallow, id) })
+	after := slices.Concat(before, g.cut)
+	after = slices.DeleteFunc(after, func(id string) bool { return slices.Contains(g.continuing, id) })
 	slices.Sort(after)
 	return slices.Compact(after)
 }
@@ -51,41 +54,45 @@ func (s *Sandbox) get(ctx context.Context, r *remote, rec *record, wants ...Hash
 	case len(wants) == 0:
 		return &got{}, nil
 	case rec.Route == RouteDirect:
-		return &got{gitcmd.Fetch{URL: rec.URL, OIDs: hashStrings(wants), Filter: rec.Filter}}, nil
+		return &got{fetch: gitcmd.Fetch{URL: rec.URL, OIDs: hashStrings(wants), Filter: rec.Filter}}, nil
 	}
-	pack, err := s.relay(ctx, r, &smarthttp.FetchOptions{
+	return s.relay(ctx, r, &smarthttp.FetchOptions{
 		Wants: hashStrings(wants), Haves: hashStrings(rec.Known), Shallow: rec.Shallow, ThinPack: true,
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &got{gitcmd.Fetch{Pack: pack.name, Shallow: pack.shallow, Unshallow: pack.unshallow}}, nil
 }
 
-// relayed is a pack that was passed on into the sandbox.
-type relayed struct {
-	name               string // of the upload
-	shallow, unshallow []string
-}
+// maxShallowArgument is how many commits are an argument of a step: about 100
+// KiB of the 128 that one can have. More are an upload.
+const maxShallowArgument = 2_500
 
 // relay fetches commits from the remote and passes the pack on. The upload has
 // a name of its own each time: a step that was given up may still run, and
 // takes its own upload with it.
-func (s *Sandbox) relay(ctx context.Context, r *remote, opts *smarthttp.FetchOptions) (*relayed, error) {
+func (s *Sandbox) relay(ctx context.Context, r *remote, opts *smarthttp.FetchOptions) (*got, error) {
 	res, err := r.fetch(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Pack.Close()
-	out := &relayed{name: randomID() + ".pack", shallow: res.Shallow, unshallow: res.Unshallow}
+	g := &got{
+		fetch: gitcmd.Fetch{Pack: randomID() + ".pack", Shallow: res.Shallow, Unshallow: res.Unshallow},
+		cut:   res.Shallow, continuing: res.Unshallow,
+	}
 	src := &sourceReader{r: res.Pack}
-	if err := s.upload(ctx, gitcmd.UploadDir+"/"+out.name, src); err != nil {
+	if err := s.upload(ctx, gitcmd.UploadDir+"/"+g.fetch.Pack, src); err != nil {
 		if failed := src.failed.Load(); failed != nil {
 			return nil, fromRemote(*failed)
 		}
 		return nil, err
 	}
-	return out, nil
+	if len(res.Shallow) > maxShallowArgument {
+		g.fetch.Shallow, g.fetch.ShallowFile = nil, randomID()+".shallow"
+		list := strings.NewReader(strings.Join(res.Shallow, "\n") + "\n")
+		if err := s.upload(ctx, gitcmd.UploadDir+"/"+g.fetch.ShallowFile, list); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
 }
 
 // sourceReader remembers the error of what it reads, to tell it from that of

@@ -3,9 +3,13 @@ package gitsandbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 
+	"github.com/gitsandbox/gitsandbox/internal/redact"
 	"github.com/gitsandbox/gitsandbox/internal/smarthttp"
 )
 
@@ -18,11 +22,9 @@ func newGitClient(h *http.Client) *smarthttp.Client {
 type remote struct {
 	c *Client
 	*smarthttp.Remote
-	release func()
 }
 
-// remote asks for the credential of url. The credential is known to the
-// redactor until release.
+// remote asks for the credential of url.
 func (c *Client) remote(ctx context.Context, source CredentialSource, url string) (*remote, error) {
 	cred, err := source.Credential(ctx, url)
 	if err != nil {
@@ -31,7 +33,7 @@ func (c *Client) remote(ctx context.Context, source CredentialSource, url string
 		}
 		return nil, &cause{kind: ErrAuth, err: err}
 	}
-	r := &remote{c: c, Remote: &smarthttp.Remote{URL: url}, release: func() {}}
+	r := &remote{c: c, Remote: &smarthttp.Remote{URL: url}}
 	if cred.Password == "" {
 		return r, nil
 	}
@@ -39,9 +41,34 @@ func (c *Client) remote(ctx context.Context, source CredentialSource, url string
 		cred.Username = "x-access-token"
 	}
 	r.Username, r.Password = cred.Username, cred.Password
-	c.redact.AddBasic(cred.Username, cred.Password)
-	r.release = func() { c.redact.RemoveBasic(cred.Username, cred.Password) }
+	c.secrets.use(c.redact, cred)
 	return r, nil
+}
+
+// maxSecrets is how many credentials are known to the redactor. A source may
+// mint one for each operation, and what quotes an old one can come late.
+const maxSecrets = 256
+
+// secrets are the credentials that were used last.
+type secrets struct {
+	mu   sync.Mutex
+	list []Credential
+}
+
+// use makes cred the one that was used last.
+func (s *secrets) use(r *redact.Redactor, cred Credential) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.list, cred); i >= 0 {
+		s.list = append(slices.Delete(s.list, i, i+1), cred)
+		return
+	}
+	r.AddBasic(cred.Username, cred.Password)
+	s.list = append(s.list, cred)
+	if len(s.list) > maxSecrets {
+		r.RemoveBasic(s.list[0].Username, s.list[0].Password)
+		s.list = slices.Delete(s.list, 0, 1)
+	}
 }
 
 // anonymous reports whether there is no credential.
@@ -77,8 +104,12 @@ func (r *remote) push(ctx context.Context, opts *smarthttp.PushOptions) (*smarth
 }
 
 func remoteRequest[T any](ctx context.Context, r *remote, kind string, fn func(context.Context) (T, error)) (T, error) {
-	v, err := request(ctx, r.c.traces, RequestInfo{Target: "remote", Kind: kind}, fn)
-	return v, fromRemote(err)
+	v, err := request(ctx, r.c, RequestInfo{Target: "remote", Kind: kind}, fn)
+	err = fromRemote(err)
+	if r.anonymous() && errors.Is(err, ErrAuth) {
+		err = &cause{kind: ErrAuth, err: fmt.Errorf("there is no credential for this remote: %w", err)}
+	}
+	return v, err
 }
 
 func branchRef(branch string) string { return "refs/heads/" + branch }
@@ -107,6 +138,9 @@ func fromRemote(err error) error {
 		{smarthttp.ErrStale, ErrPushRejected, true},
 		{smarthttp.ErrRejected, ErrRemoteRejected, false},
 		{smarthttp.ErrProtocol, ErrProtocol, false},
+	}
+	if errors.Is(e.Kind, smarthttp.ErrRejected) {
+		err = &RejectedError{Reason: e.Message, Messages: e.Detail}
 	}
 	for _, k := range kinds {
 		if errors.Is(e.Kind, k.from) {

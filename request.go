@@ -10,27 +10,27 @@ import (
 )
 
 // request runs fn as one traced request.
-func request[T any](ctx context.Context, ts traces, info RequestInfo, fn func(context.Context) (T, error)) (T, error) {
-	if len(ts) == 0 {
+func request[T any](ctx context.Context, c *Client, info RequestInfo, fn func(context.Context) (T, error)) (T, error) {
+	if len(c.traces) == 0 {
 		return fn(ctx)
 	}
 	start := time.Now()
-	ctx = ts.requestStart(ctx, info)
+	ctx = c.traces.requestStart(ctx, info)
 	v, err := fn(ctx)
-	ts.requestDone(ctx, info, time.Since(start), err)
+	c.traces.requestDone(ctx, info, time.Since(start), c.redact.Error(err))
 	return v, err
 }
 
 // control makes one request about a sandbox to E2B's control plane.
 func (c *Client) control(ctx context.Context, kind, id string, fn func(context.Context) error) error {
-	_, err := request(ctx, c.traces, RequestInfo{Target: "control", Kind: kind, SandboxID: id},
+	_, err := request(ctx, c, RequestInfo{Target: "control", Kind: kind, SandboxID: id},
 		func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
 	return fromE2B(err)
 }
 
 // request makes one request to the sandbox.
 func (s *Sandbox) request(ctx context.Context, kind string, fn func(context.Context) ([]byte, error)) ([]byte, error) {
-	data, err := request(ctx, s.c.traces, RequestInfo{Target: "sandbox", Kind: kind, SandboxID: s.ID()}, fn)
+	data, err := request(ctx, s.c, RequestInfo{Target: "sandbox", Kind: kind, SandboxID: s.ID()}, fn)
 	return data, fromE2B(err)
 }
 
@@ -44,7 +44,7 @@ func (s *Sandbox) upload(ctx context.Context, name string, data io.Reader) error
 
 // exec runs one command in the sandbox.
 func (s *Sandbox) exec(ctx context.Context, cmd *e2b.Command) (*e2b.ExecResult, error) {
-	res, err := request(ctx, s.c.traces, RequestInfo{Target: "sandbox", Kind: "exec", SandboxID: s.ID()},
+	res, err := request(ctx, s.c, RequestInfo{Target: "sandbox", Kind: "exec", SandboxID: s.ID()},
 		func(ctx context.Context) (*e2b.ExecResult, error) { return s.live.sandbox.Exec(ctx, cmd) })
 	return res, fromE2B(err)
 }

@@ -386,3 +386,21 @@ func TestMaxSandboxesBoundsClone(t *testing.T) {
 	_, err = w.client.Clone(t.Context(), w.url, nil)
 	require.NoError(t, err)
 }
+
+func TestCloneRefusesALiveSandboxThatIsNotWhatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.commit("dev", "Dev", map[string]string{"dev.txt": "dev\n"})
+	s := w.clone("a", "t")
+	opts := gitsandbox.CloneOptions{AgentID: "a", TaskID: "t", Branch: "main"}
+	again, err := w.client.Clone(t.Context(), w.url, &opts)
+	require.NoError(t, err)
+	assert.Equal(t, s.ID(), again.ID(), "the base branch by its name is the same")
+	opts.Branch = "dev"
+	_, err = w.client.Clone(t.Context(), w.url, &opts)
+	require.ErrorIs(t, err, gitsandbox.ErrInvalidArgument)
+	require.ErrorContains(t, err, `based on "main"`)
+	opts.Branch, opts.Route = "", gitsandbox.RouteDirect
+	_, err = w.client.Clone(t.Context(), w.url, &opts)
+	require.ErrorIs(t, err, gitsandbox.ErrInvalidArgument)
+}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gitsandbox/gitsandbox/e2b"
 )
@@ -46,12 +47,15 @@ func (s *Sandbox) TaskID() string { r := s.live.snapshot(); return r.TaskID }
 func (s *Sandbox) Route() Route { r := s.live.snapshot(); return r.Route }
 
 // Exec runs a command in the clone. A relative Dir starts there. Git commands
-// that it runs have no credential. A non-zero exit code is no error; otherwise
-// it is as [e2b.Sandbox].Exec says. The deadline is the Client's Timeout, and
-// the command is ended with it. It is not tried again.
+// that it runs have no credential. A non-zero exit code is no error, nor is a
+// program that does not exist: that is exit code 127. A Command.Timeout that is
+// over is no error either, see [e2b.ExecResult].Ended. The command is ended with
+// its context, and after Options.Timeout, however long Command.Timeout is; that
+// is an [ErrTimeout]. It is never tried again, since it may have run. Beside the
+// errors of every operation, those of cmd's readers and writers are returned.
 func (s *Sandbox) Exec(ctx context.Context, cmd *e2b.Command) (*e2b.ExecResult, error) {
-	if cmd == nil || len(cmd.Args) == 0 {
-		return nil, s.refuse("exec", invalid("Args: empty"))
+	if err := checkCommand(cmd); err != nil {
+		return nil, s.refuse("exec", err)
 	}
 	run := *cmd
 	if !path.IsAbs(run.Dir) && !strings.HasPrefix(run.Dir, "~") {
@@ -66,6 +70,25 @@ func (s *Sandbox) Exec(ctx context.Context, cmd *e2b.Command) (*e2b.ExecResult, 
 		}
 		return res, nil
 	})
+}
+
+// checkCommand refuses what no process can be started with.
+func checkCommand(cmd *e2b.Command) error {
+	if cmd == nil || len(cmd.Args) == 0 || cmd.Args[0] == "" {
+		return invalid("Args: no program")
+	}
+	for _, a := range cmd.Args {
+		if strings.ContainsRune(a, 0) || !utf8.ValidString(a) {
+			return invalid("Args: %q is not UTF-8 or has a NUL", a)
+		}
+	}
+	if strings.ContainsRune(cmd.Dir, 0) || !utf8.ValidString(cmd.Dir) {
+		return invalid("Dir: %q is not UTF-8 or has a NUL", cmd.Dir)
+	}
+	if cmd.Timeout < 0 || cmd.MaxOutput < 0 {
+		return invalid("Timeout, MaxOutput: negative")
+	}
+	return checkEnv("Env", cmd.Env)
 }
 
 // ReadFile returns the content of a file of the clone, [ErrFileNotFound]
@@ -163,18 +186,27 @@ func use[T any](ctx context.Context, s *Sandbox, name string, writes bool, fn fu
 	if err != nil {
 		return zero, err
 	}
-	if err = s.enter(ctx, writes); err == nil {
-		err = o.retry(ctx, func(ctx context.Context) error {
+	defer o.release() // also where fn panics
+	err = s.within(ctx, writes, func() error {
+		return o.retry(ctx, func(ctx context.Context) error {
 			var err error
 			result, err = fn(ctx, o)
 			return err
 		})
-		s.leave(ctx, writes, err)
-	}
+	})
 	if err = o.end(ctx, err); err != nil {
 		return zero, err
 	}
 	return result, nil
+}
+
+// within runs fn between enter and leave, also where fn panics.
+func (s *Sandbox) within(ctx context.Context, writes bool, fn func() error) (err error) {
+	if err := s.enter(ctx, writes); err != nil {
+		return err
+	}
+	defer func() { s.leave(ctx, writes, err) }()
+	return fn()
 }
 
 func (s *Sandbox) enter(ctx context.Context, writes bool) error {

@@ -38,7 +38,7 @@ func (s *Sandbox) Show(ctx context.Context, rev string, opts *ShowOptions) (*Sho
 	}
 	return use(ctx, s, "show", false, func(ctx context.Context, _ *operation) (*Shown, error) {
 		rec := s.live.snapshot()
-		out, err := s.step(ctx, "show", rec.repo("").ShowCommit(rev, diff))
+		out, err := s.stepUpTo(ctx, "show", rec.repo("").ShowCommit(rev, diff), maxDiff+maxStepOutput)
 		if err != nil {
 			return nil, err
 		}
@@ -64,8 +64,8 @@ func (s *Sandbox) ShowFile(ctx context.Context, rev, name string) ([]byte, error
 	}
 	return use(ctx, s, "show", false, func(ctx context.Context, _ *operation) ([]byte, error) {
 		rec := s.live.snapshot()
-		args := &gitcmd.ShowArgs{Rev: rev, Path: clean, MaxBytes: MaxReadFile - 4096}
-		out, err := s.step(ctx, "show", rec.repo("").ShowFile(args))
+		args := &gitcmd.ShowArgs{Rev: rev, Path: clean, MaxBytes: MaxReadFile}
+		out, err := s.stepUpTo(ctx, "show", rec.repo("").ShowFile(args), MaxReadFile+4096)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +97,6 @@ func (s *Sandbox) Fetch(ctx context.Context) (*FetchResult, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer r.release()
 		if err := s.see(ctx, r, &rec); err != nil {
 			return nil, err
 		}

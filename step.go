@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// maxStepOutput bounds what a step may print, but for packs and logs,
-	// which are streamed.
-	maxStepOutput = 64 << 20
+	// maxStepOutput bounds what a step may print, but for the content that
+	// the caller asks for, and for packs and logs, which are streamed.
+	maxStepOutput = 32 << 20
 
 	// maxStderr bounds what an error quotes of git's own words.
 	maxStderr = 4 << 10
@@ -60,7 +60,12 @@ func (r *record) repo(opID string) *gitcmd.Repo {
 // step runs one step in the sandbox and returns what it printed. Every step
 // can be sent again: it has no effect, or an operation ID.
 func (s *Sandbox) step(ctx context.Context, name string, args []string) ([]byte, error) {
-	res, err := s.exec(ctx, &e2b.Command{Args: args, MaxOutput: maxStepOutput, Timeout: within(ctx, 0)})
+	return s.stepUpTo(ctx, name, args, maxStepOutput)
+}
+
+// stepUpTo is step with another bound.
+func (s *Sandbox) stepUpTo(ctx context.Context, name string, args []string, most int) ([]byte, error) {
+	res, err := s.exec(ctx, &e2b.Command{Args: args, MaxOutput: int64(most), Timeout: within(ctx, 0)})
 	if err != nil {
 		return nil, again(err)
 	}
@@ -68,7 +73,7 @@ func (s *Sandbox) step(ctx context.Context, name string, args []string) ([]byte,
 		return nil, err
 	}
 	if res.Truncated {
-		return nil, &cause{kind: ErrTooLarge, err: fmt.Errorf("%s printed more than %d bytes", name, maxStepOutput)}
+		return nil, &cause{kind: ErrTooLarge, err: fmt.Errorf("%s printed more than %d bytes", name, most)}
 	}
 	return res.Stdout, nil
 }
@@ -120,17 +125,20 @@ func (s *Sandbox) failure(name string, res *e2b.ExecResult, f *gitcmd.Failure) e
 	case gitcmd.UnknownRevision:
 		return of(ErrRefNotFound)
 	case gitcmd.PathNotFound:
-		return &cause{kind: ErrFileNotFound, err: fmt.Errorf("%q", sortedStrings(f.Files))}
+		return &cause{kind: ErrFileNotFound, err: errors.New(someFiles(sortedStrings(f.Files)))}
 	case gitcmd.NotFastForward, gitcmd.Unrelated:
 		return of(ErrNotFastForward)
-	case gitcmd.Unfinished, gitcmd.Moved:
+	case gitcmd.Unfinished:
 		return of(ErrUnfinished)
+	case gitcmd.Moved:
+		return &cause{kind: ErrUnfinished, err: errMergeGone}
 	case gitcmd.CurrentBranch:
 		return invalid("name: the branch is checked out")
 	case gitcmd.Upload:
 		return &cause{kind: ErrProtocol, err: detail}
 	case gitcmd.Auth:
-		return of(ErrAuth)
+		// Only the direct route fetches in the sandbox, where no credential is.
+		return &cause{kind: ErrAuth, err: errors.New("the remote wants a credential, which RouteDirect does not give to the sandbox; RouteRelay works")}
 	case gitcmd.Forbidden:
 		return of(ErrForbidden)
 	case gitcmd.NotFound:

@@ -73,7 +73,7 @@ type PushAudit struct {
 	TaskID    string
 	URL       string // of the repository, without credentials
 	Ref       string // full name
-	Old, New  Hash   // Old is all zeros where the push makes the branch
+	Old, New  Hash   // Old is all zeros where the push makes the branch; both are "" where it was refused before there was a pack
 	PackBytes int64
 	Decision  string // "published", "refused by policy" or "refused by the remote"
 	Rule      string // of the policy, where it refused

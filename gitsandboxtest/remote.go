@@ -1,6 +1,10 @@
 package gitsandboxtest
 
-import "github.com/gitsandbox/gitsandbox/internal/fake/remote"
+import (
+	"time"
+
+	"github.com/gitsandbox/gitsandbox/internal/fake/remote"
+)
 
 // A Remote is a git server on a loopback address: the real git behind HTTP
 // basic authentication. It allows what GitHub does, partial clones and fetches
@@ -21,48 +25,49 @@ import "github.com/gitsandbox/gitsandbox/internal/fake/remote"
 // Any number of goroutines may use a Remote.
 type Remote struct{ server *remote.Remote }
 
-// RemoteOptions are the options of [NewRemote].
-//
-//   - Username, Password: what clients must send. Without a Password everyone
-//     may read and write. The Username is "x-access-token" by default.
-//   - ReadOnlyPassword: a second password, with which pushes are forbidden.
-//   - DefaultBranch: the branch of new repositories, "main" by default.
-//   - Timeout: how long a request may take, 5 minutes by default.
-type RemoteOptions = remote.Options
+// RemoteOptions are the options of [NewRemote]. The zero value is ready to use.
+type RemoteOptions struct {
+	// Username is what clients must send beside a password. Default
+	// "x-access-token".
+	Username string
 
-// A RemoteFault is something that goes wrong with the requests that it matches.
-//
-//   - Operation, Repo: those of the [RemoteRequest]; empty means any.
-//   - Nth: the first matching request to fail, counted from 1; 0 means all.
-//   - Times: how many to fail; 0 means one where Nth is given, else all.
-//   - Before: a func(RemoteRequest) that is called first and may use the
-//     Remote, for example to move a branch.
-//   - Delay: how long to hold the request back.
-//   - Status: the HTTP status to answer with, without any effect.
-//   - RetryAfter: answers with status 429, or Status, and that header.
-//   - Redirect: the URL to redirect to.
-//   - Body, ContentType: a reply of status 200 that is not git's.
-//   - LoseReply: does what was asked and closes the connection.
-//   - DropAfter: does so after that many bytes of the reply.
-type RemoteFault = remote.Fault
+	// Password is what clients must send. Empty means that everyone may read
+	// and write.
+	Password string
 
-// A RemoteRequest is one HTTP request that a [Remote] got.
-//
-//   - Operation: "ls-refs", "fetch", "advertisement" (what comes before a
-//     push), "push", "discovery" (what git asks before a fetch), or empty.
-//   - Method, Path, Query: those of the request.
-//   - Repo: the repository, or empty where there is none.
-//   - Username: the user that it named, or empty.
-type RemoteRequest = remote.Request
+	// ReadOnlyPassword is a second password of the user, with which pushes are
+	// forbidden. Empty means that there is none.
+	ReadOnlyPassword string
 
-// A RemoteCommit is a commit of a [Remote]: ID, Parents, Author, AuthorEmail and
-// Message.
-type RemoteCommit = remote.Commit
+	// DefaultBranch is the branch of new repositories. Default "main".
+	DefaultBranch string
+
+	// Timeout is how long a request may take. Default 5 minutes.
+	Timeout time.Duration
+}
+
+// A RemoteCommit is a commit of a [Remote].
+type RemoteCommit struct {
+	// ID is the object ID, in hexadecimal.
+	ID string
+
+	// Parents are the IDs of the parents, the first one first.
+	Parents []string
+
+	// Author is the name of the author.
+	Author string
+
+	// AuthorEmail is the email address of the author.
+	AuthorEmail string
+
+	// Message is the whole message, without line breaks at its end.
+	Message string
+}
 
 // NewRemote starts a Remote without repositories on a free port of 127.0.0.1.
 // Nil opts mean the defaults. The caller closes it.
 func NewRemote(opts *RemoteOptions) (*Remote, error) {
-	server, err := remote.New(opts)
+	server, err := remote.New((*remote.Options)(opts))
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +130,17 @@ func (r *Remote) ReadFile(repo, ref, path string) (string, error) {
 }
 
 // Log returns the commits that a ref leads to, newest first, at most 10,000.
-func (r *Remote) Log(repo, ref string) ([]RemoteCommit, error) { return r.server.Log(repo, ref) }
+func (r *Remote) Log(repo, ref string) ([]RemoteCommit, error) {
+	commits, err := r.server.Log(repo, ref)
+	if err != nil {
+		return nil, err
+	}
+	log := make([]RemoteCommit, len(commits))
+	for i, c := range commits {
+		log[i] = RemoteCommit(c)
+	}
+	return log, nil
+}
 
 // ProtectBranch refuses pushes to the branches that match a pattern, such as
 // "main" or "release/*", in words like GitHub's.
@@ -139,11 +154,18 @@ func (r *Remote) RefusePushes(repo, text string) error { return r.server.RefuseP
 
 // Inject adds a fault. Remove takes it away again. Of several that match a
 // request the first one counts.
-func (r *Remote) Inject(f RemoteFault) (remove func()) { return r.server.Inject(f) }
+func (r *Remote) Inject(f RemoteFault) (remove func()) { return r.server.Inject(f.internal()) }
 
 // Requests returns the requests since the start or the last ResetRequests,
 // oldest first. Only the first 100,000 are kept.
-func (r *Remote) Requests() []RemoteRequest { return r.server.Requests() }
+func (r *Remote) Requests() []RemoteRequest {
+	got := r.server.Requests()
+	requests := make([]RemoteRequest, len(got))
+	for i, req := range got {
+		requests[i] = RemoteRequest(req)
+	}
+	return requests
+}
 
 // ResetRequests forgets the requests.
 func (r *Remote) ResetRequests() { r.server.ResetRequests() }

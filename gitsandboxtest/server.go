@@ -1,8 +1,6 @@
 package gitsandboxtest
 
-import (
-	"github.com/gitsandbox/gitsandbox/internal/fake/wire"
-)
+import "github.com/gitsandbox/gitsandbox/internal/fake/wire"
 
 // A Server is the same fake as a [Transport] behind E2B's own HTTP protocols,
 // on a loopback address, for e2b.Client and for the SDKs of E2B in any
@@ -32,19 +30,28 @@ type Server struct {
 }
 
 // A Request is one HTTP request that a [Server] got.
-//
-//   - Door: [ControlPlane] or [Envd].
-//   - Method, Path: those of the request, without the query.
-//   - SandboxID: the sandbox that it was for, or empty.
-type Request = wire.Request
+type Request struct {
+	// Door is what the request was for, [ControlPlane] or [Envd].
+	Door string
 
-// What a [Request] was for.
+	// Method is the HTTP method.
+	Method string
+
+	// Path is the path of the URL. The query is not kept, since it may hold a
+	// signature.
+	Path string
+
+	// SandboxID is the sandbox that the request was for, or empty.
+	SandboxID string
+}
+
+// The values of Door in a [Request].
 const (
 	// ControlPlane is the REST API that creates and finds sandboxes.
-	ControlPlane = wire.ControlPlane
+	ControlPlane = "control plane"
 
 	// Envd is the daemon in a sandbox, which runs commands and moves files.
-	Envd = wire.Envd
+	Envd = "envd"
 )
 
 // NewServer starts a Server without sandboxes on a free port of 127.0.0.1. Nil
@@ -83,7 +90,14 @@ func (s *Server) SetV1Only(on bool) { s.wire.SetV1Only(on) }
 
 // Requests returns the requests since the start or the last ResetRequests,
 // oldest first. Only the last 10,000 are kept.
-func (s *Server) Requests() []Request { return s.wire.Requests() }
+func (s *Server) Requests() []Request {
+	got := s.wire.Requests()
+	requests := make([]Request, len(got))
+	for i, r := range got {
+		requests[i] = Request(r)
+	}
+	return requests
+}
 
 // ResetRequests forgets the requests.
 func (s *Server) ResetRequests() { s.wire.ResetRequests() }

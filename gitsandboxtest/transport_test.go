@@ -110,3 +110,28 @@ func TestTransportLeavesNothing(t *testing.T) {
 	_, err = transport.Create(t.Context(), nil)
 	require.ErrorIs(t, err, e2b.ErrClosed)
 }
+
+func TestCallsTellWhatWasAsked(t *testing.T) {
+	t.Parallel()
+	clock := gitsandboxtest.NewManualClock(time.Time{})
+	transport, err := gitsandboxtest.NewTransport(&gitsandboxtest.Options{
+		Clock: clock, Templates: map[string]gitsandboxtest.Template{"greeter": {Env: map[string]string{"GREETING": "hello"}}},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, transport.Close()) })
+	sandbox, err := transport.Create(t.Context(), &e2b.CreateOptions{Template: "greeter"})
+	require.NoError(t, err)
+	clock.Advance(time.Second)
+	args := []string{"sh", "-c", `printf %s "$GREETING"`}
+	result, err := sandbox.Exec(t.Context(), &e2b.Command{Args: args})
+	require.NoError(t, err)
+	assert.Equal(t, "hello", string(result.Stdout))
+
+	start := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+	assert.Equal(t, []gitsandboxtest.Call{
+		{Op: "create", Args: []string{"greeter"}, Time: start},
+		{Op: "exec", SandboxID: sandbox.Info().SandboxID, Args: args, Time: start.Add(time.Second)},
+	}, transport.Calls())
+	transport.ResetCalls()
+	assert.Empty(t, transport.Calls())
+}

@@ -10,14 +10,20 @@ take_objects() {
 }
 
 take_pack() {
+	list=
+	if [ -n "$gs_shallow_file" ]; then
+		upload "$gs_shallow_file"
+		list=$file
+	fi
 	upload "$gs_pack"
 	pack=$file
-	if [ -n "$gs_shallow$gs_unshallow" ]; then
+	if [ -n "$gs_shallow$gs_unshallow$list" ]; then
 		# Set before the pack is read: its check follows parents, which end at
 		# the new boundary.
 		{
 			if [ -e "$G/shallow" ]; then cat -- "$G/shallow"; fi
 			printf '%s\n' "$gs_shallow"
+			if [ -n "$list" ]; then cat -- "$list"; fi
 		} | grep . | grep -vxF -e "${gs_unshallow:-none}" | sort -u >"$Q/shallow"
 		export GIT_SHALLOW_FILE="$Q/shallow"
 	fi
@@ -32,7 +38,7 @@ take_pack() {
 		fail 78 "$line"
 	fi
 	if [ -e "$Q/shallow" ]; then put_shallow; fi
-	rm -f -- "$pack"
+	rm -f -- "$pack" ${list:+"$list"}
 }
 
 # put_shallow puts the new boundary in place. An empty file means that history is

@@ -109,6 +109,10 @@ type Fetch struct {
 	// those at which it no longer is. They go with Pack.
 	Shallow, Unshallow []string
 
+	// ShallowFile names an upload with further Shallow, one to a line: an
+	// argument holds about 3,000 of them.
+	ShallowFile string
+
 	// URL is the remote to fetch the objects OIDs from, with the Depth and
 	// the object Filter given; 0 and empty mean all. Its ":" and "/" are git's
 	// own syntax for http and https.

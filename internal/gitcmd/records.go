@@ -11,13 +11,21 @@ import (
 // the sandbox is not what it was.
 var ErrOutput = errors.New("malformed output of a step")
 
+// maxRecords bounds how many fields are read. Each becomes a value that is many
+// times larger than the shortest field.
+const maxRecords = 500_000
+
 // records are NUL-terminated fields.
 type records struct {
-	buf []byte
+	buf  []byte
+	read int
 }
 
 // next returns the next field.
 func (r *records) next() (string, error) {
+	if r.read++; r.read > maxRecords {
+		return "", fmt.Errorf("%w: more than %d fields", ErrOutput, maxRecords)
+	}
 	i := bytes.IndexByte(r.buf, 0)
 	if i < 0 {
 		return "", fmt.Errorf("%w: it ends early", ErrOutput)

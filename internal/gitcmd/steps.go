@@ -213,6 +213,7 @@ func (r *Repo) fetchVars(f *Fetch) []string {
 	return []string{
 		"pack", f.Pack,
 		"shallow", lines(f.Shallow),
+		"shallow_file", f.ShallowFile,
 		"unshallow", lines(f.Unshallow),
 		"url", f.URL,
 		"oids", lines(f.OIDs),

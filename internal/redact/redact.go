@@ -9,6 +9,7 @@ package redact
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -95,6 +96,17 @@ func (r *Redactor) String(s string) string {
 	return b.String()
 }
 
+// Cut is [Redactor.String] for a text that was cut at its end: the beginning of
+// a known credential there is replaced too.
+func (r *Redactor) Cut(s string) string {
+	if set := r.patterns(); set != nil {
+		if n := set.begun(s); n > 0 {
+			return r.String(s[:len(s)-n]) + Mask
+		}
+	}
+	return r.String(s)
+}
+
 // Bytes returns b with each credential replaced: b itself where there is none.
 func (r *Redactor) Bytes(b []byte) []byte {
 	s := string(b)
@@ -105,7 +117,8 @@ func (r *Redactor) Bytes(b []byte) []byte {
 }
 
 // Error returns err with each credential in its message replaced: err itself
-// where there is none. errors.Is and errors.As see through the result.
+// where there is none. errors.Is and errors.As see through the result;
+// errors.Unwrap does not, since what is behind it is not clean.
 func (r *Redactor) Error(err error) error {
 	if err == nil {
 		return nil
@@ -122,8 +135,9 @@ type redacted struct {
 	err     error
 }
 
-func (e *redacted) Error() string { return e.message }
-func (e *redacted) Unwrap() error { return e.err }
+func (e *redacted) Error() string        { return e.message }
+func (e *redacted) Is(target error) bool { return errors.Is(e.err, target) }
+func (e *redacted) As(target any) bool   { return errors.As(e.err, target) }
 
 // patterns returns what to look for by value; nil means nothing.
 func (r *Redactor) patterns() *patterns {

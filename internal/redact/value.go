@@ -157,6 +157,20 @@ func (p *patterns) find(spans []span, s string) []span {
 	return spans
 }
 
+// begun returns how many bytes at the end of s are the beginning of a pattern,
+// and not all of it.
+func (p *patterns) begun(s string) int {
+	most := 0
+	for _, pat := range p.all {
+		for n := min(len(pat.text)-1, len(s)); n > most && n >= minWord; n-- {
+			if strings.HasSuffix(s, pat.text[:n]) {
+				most = n
+			}
+		}
+	}
+	return most
+}
+
 func isAlnum(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }

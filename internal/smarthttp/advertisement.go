@@ -115,7 +115,7 @@ func (a *Advertisement) add(line []byte, first bool, refs []string) error {
 		a.Capabilities = strings.Fields(string(capabilities))
 		for _, c := range a.Capabilities {
 			if format, ok := strings.CutPrefix(c, "object-format="); ok && format != "sha1" {
-				return violates("the repository has objects of format " + quote(format) + ", which is not supported")
+				return violates("the repository has objects of format " + said(format) + ", which is not supported")
 			}
 		}
 	}
@@ -130,7 +130,7 @@ func (a *Advertisement) add(line []byte, first bool, refs []string) error {
 		switch {
 		case string(name) == ref:
 			if !validID(string(id)) || string(id) == ZeroID {
-				return violates("object ID: " + quote(string(id)))
+				return violates("object ID: " + said(string(id)))
 			}
 			a.Refs[ref] = string(id)
 		case len(a.Alike) < maxAlike && bytes.EqualFold(name, []byte(ref)):

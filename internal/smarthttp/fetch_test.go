@@ -160,7 +160,7 @@ func TestFetchReplies(t *testing.T) {
 		"band 4":         {pkts("packfile\n", band(4, "x")), ErrProtocol, "unknown band"},
 		"delim":          {pkts("packfile\n", "0001"), ErrProtocol, "pkt-line without a band"},
 		"fatal":          {pkts("packfile\n", band(1, "PA"), band(3, "out of\x1b memory, "+password+"\n")), ErrUnavailable, `out of\x1b memory, [redacted]`},
-		"fatal, long":    {pkts("packfile\n", band(3, strings.Repeat("x", 60000))), ErrUnavailable, strings.Repeat("x", 1024)},
+		"fatal, long":    {pkts("packfile\n", band(3, strings.Repeat("x", 60000))), ErrUnavailable, strings.Repeat("x", 1024) + "..."},
 		"after the end":  {pkts("packfile\n", band(1, "PA"), "0000", "x"), ErrProtocol, "data after the end"},
 		"garbage at end": {append(pkts("packfile\n", band(1, "PA"), "0000"), "zzzz"...), ErrProtocol, "not a pkt-line: zzzz"},
 	} {

@@ -150,7 +150,7 @@ func (p *reply) check(resp *http.Response) *Error {
 	switch code := resp.StatusCode; {
 	case code == http.StatusOK:
 		e.Status = 0
-		e.Message = fmt.Sprintf("reply of type %s, not git's: %s", quote(contentType), p.excerpt())
+		e.Message = fmt.Sprintf("reply of type %s, not git's: %s", quote(p.remote.clean(resp.Header.Get("Content-Type"))), p.excerpt())
 	case code >= 300 && code < 400:
 		e.Message = "redirects are not followed"
 		if u, err := resp.Location(); err == nil {

@@ -51,6 +51,12 @@ const (
 	maxPathParts = 16
 )
 
+// CheckProtectedPaths reports why paths cannot be protected, or nil.
+func CheckProtectedPaths(paths []string) error {
+	_, err := newMatcher(paths)
+	return err
+}
+
 // newMatcher checks the protected paths. They are relative, and those of
 // directories may end in a slash.
 func newMatcher(protected []string) (*matcher, error) {

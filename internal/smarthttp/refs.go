@@ -163,18 +163,18 @@ func (r *Refs) add(line string) error {
 		return violates("not a line of ls-refs: " + excerpt([]byte(line)))
 	}
 	if !validRefName(name) {
-		return violates("name of a ref: " + quote(name))
+		return violates("name of a ref: " + said(name))
 	}
 	ref := Ref{Name: name, ID: id}
 	for attribute := range strings.FieldsSeq(attributes) {
 		if target, ok := strings.CutPrefix(attribute, "symref-target:"); ok {
 			if !validRefName(target) {
-				return violates("target of a ref: " + quote(target))
+				return violates("target of a ref: " + said(target))
 			}
 			ref.Target = target
 		} else if peeled, ok := strings.CutPrefix(attribute, "peeled:"); ok {
 			if !validID(peeled) {
-				return violates("peeled object of a ref: " + quote(peeled))
+				return violates("peeled object of a ref: " + said(peeled))
 			}
 			ref.Peeled = peeled
 		}

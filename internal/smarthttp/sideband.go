@@ -67,7 +67,7 @@ func (s *sideband) advance() error {
 		s.left = n
 		return nil
 	case bandProgress, bandFatal:
-		text := make([]byte, min(n, maxText))
+		text := make([]byte, min(n, maxMessages))
 		if _, err := io.ReadFull(s.pkt.r, text); err != nil {
 			return cut(err)
 		}

@@ -12,17 +12,23 @@ const maxText = 1024
 // quote makes a name of untrusted origin fit for a message.
 func quote(s string) string { return redact.Printable(s, 256) }
 
-// excerpt makes the beginning of an unexpected reply fit for a message. The
-// credentials are taken out where the error gets its operation.
+// said makes a name that a server sent printable. It cuts nothing: half a
+// credential would not be recognised where the error gets its operation, and is
+// cut there.
+func said(s string) string { return redact.Printable(s, 4*maxPayload) }
+
+// excerpt makes the beginning of an unexpected reply fit for the end of a
+// message. The credentials are taken out where the error gets its operation.
 func excerpt(b []byte) string {
 	return strings.ToValidUTF8(string(b[:min(len(b), 256)]), "?")
 }
 
-// clean takes credentials out of what a server said.
+// clean takes credentials out of what a server said, and what may be the
+// beginning of one off its end.
 func (r *Remote) clean(s string) string {
 	red := new(redact.Redactor)
 	red.AddBasic(r.username(), r.Password)
-	return red.String(s)
+	return red.Cut(s)
 }
 
 // cleanError is [Remote.clean] for an error of the HTTP client.
