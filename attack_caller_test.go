@@ -560,7 +560,7 @@ func TestASandboxWithoutACloneIsNotOpened(t *testing.T) {
 	}
 
 	// The metadata are right, and there is nothing in the sandbox.
-	good["gitsandbox.base_tip"] = "not an object ID"
+	good["gitsandbox.base_tip"] = strings.Repeat("a", 40)
 	sb, err := w.sandboxes.Create(t.Context(), &e2b.CreateOptions{Metadata: good})
 	require.NoError(t, err)
 	s, err := w.client.Open(t.Context(), sb.Info().SandboxID)

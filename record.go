@@ -198,8 +198,8 @@ func (r *record) validate() error {
 	if r.Filter != "" && r.Filter != "blob:none" && r.Filter != "tree:0" {
 		return fmt.Errorf("filter %q", r.Filter)
 	}
-	if r.Remote == nil {
-		r.Remote = map[string]Hash{}
+	if r.Remote[r.Base] == "" || len(r.Known) == 0 {
+		return errors.New("nothing is known of the remote")
 	}
 	if r.Protected == nil {
 		r.Protected = map[Hash]*smarthttp.Protected{}
