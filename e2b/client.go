@@ -13,6 +13,10 @@ import (
 
 // Client is the [Transport] that speaks to E2B's cloud, or to whatever speaks
 // its protocols. It holds no sandboxes: what it returns outlives it.
+//
+// Where the control plane answers 429 with a Retry-After, the request waits and
+// is sent again, up to three times, a minute each and within the deadline of its
+// context, as E2B's own SDKs do. Nothing else is repeated.
 type Client struct {
 	apiKey     hidden
 	apiURL     string
