@@ -3,8 +3,6 @@ package gitsandbox_test
 import (
 	"context"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
