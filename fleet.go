@@ -41,6 +41,15 @@ func (l *live) snapshot() record {
 	return l.rec.clone()
 }
 
+// adopt takes over a record of the cache, where it is newer.
+func (l *live) adopt(rec *record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if rec != nil && rec.Seq > l.rec.Seq {
+		l.rec = *rec
+	}
+}
+
 // update changes the record.
 func (l *live) update(fn func(r *record)) {
 	l.mu.Lock()

@@ -25,6 +25,7 @@ func (c *Client) Open(ctx context.Context, sandboxID string) (*Sandbox, error) {
 func (c *Client) attach(ctx context.Context, id string) (*Sandbox, error) {
 	rec := c.load(ctx, id)
 	if l := c.fleet.get(id); l != nil {
+		l.adopt(rec)
 		c.store(ctx, l)
 		return &Sandbox{c: c, live: l, credentials: c.credentials}, nil
 	}

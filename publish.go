@@ -138,6 +138,9 @@ func (p *pushing) integrate(ctx context.Context, r *remote, rec *record, pk *pac
 	}
 	if old == zeroHash {
 		// The branch is gone: there is nothing to put the work on.
+		p.moved = false
+		p.s.live.update(func(r *record) { delete(r.Remote, p.Branch) })
+		*rec = p.s.live.snapshot()
 		return p.pack(ctx, r, rec, pk)
 	}
 	p.s.live.update(func(r *record) { r.Remote[p.Branch] = old })

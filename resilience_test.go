@@ -404,3 +404,43 @@ func TestCloneRefusesALiveSandboxThatIsNotWhatWasAskedFor(t *testing.T) {
 	_, err = w.client.Clone(t.Context(), w.url, &opts)
 	require.ErrorIs(t, err, gitsandbox.ErrInvalidArgument)
 }
+
+func TestABranchThatMovesAndThenGoesIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	s := w.clone("a", "t")
+	w.write(s, "a.txt", "a\n")
+	_, err := s.Push(t.Context(), &gitsandbox.PushOptions{Message: "Add a"})
+	require.NoError(t, err)
+	w.commit("agent-a-t", "Theirs", map[string]string{"theirs.txt": "theirs\n"})
+	_, err = w.client.Clone(t.Context(), w.url, &gitsandbox.CloneOptions{AgentID: "a", TaskID: "t"})
+	require.NoError(t, err, "it sees where the branch is")
+	w.remote.Inject(gitsandboxtest.RemoteFault{Operation: "advertisement", Nth: 2, Before: func(gitsandboxtest.RemoteRequest) {
+		assert.NoError(t, w.remote.DeleteBranch("shop", "agent-a-t"))
+	}})
+	w.write(s, "b.txt", "b\n")
+	res, err := s.Push(t.Context(), &gitsandbox.PushOptions{Message: "Add b"})
+	require.NoError(t, err)
+	assert.Empty(t, res.Previous)
+	assert.Equal(t, "b\n", w.file("agent-a-t", "b.txt"))
+}
+
+func TestOpenDoesNotOverwriteANewerRecord(t *testing.T) {
+	t.Parallel()
+	cache := gitsandbox.NewMemoryCache(nil)
+	w := newWorld(t, &worldOptions{client: gitsandbox.Options{Cache: cache}})
+	s := w.clone("a", "t")
+	other, err := w.newClient(&gitsandbox.Options{Cache: cache}).Open(t.Context(), s.ID())
+	require.NoError(t, err)
+	w.write(other, "a.txt", "a\n")
+	_, err = other.Push(t.Context(), &gitsandbox.PushOptions{Message: "Add a"})
+	require.NoError(t, err)
+	key := "gitsandbox:sandbox:" + s.ID()
+	newer, err := cache.Get(t.Context(), key)
+	require.NoError(t, err)
+	_, err = w.client.Open(t.Context(), s.ID())
+	require.NoError(t, err)
+	kept, err := cache.Get(t.Context(), key)
+	require.NoError(t, err)
+	assert.JSONEq(t, string(newer), string(kept))
+}

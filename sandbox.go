@@ -230,13 +230,7 @@ func (s *Sandbox) enter(ctx context.Context, writes bool) error {
 		}
 		return &cause{kind: ErrSandboxNotFound}
 	}
-	if rec := s.c.load(ctx, l.id); rec != nil {
-		l.mu.Lock()
-		if rec.Seq > l.rec.Seq {
-			l.rec = *rec
-		}
-		l.mu.Unlock()
-	}
+	l.adopt(s.c.load(ctx, l.id))
 	return nil
 }
 
