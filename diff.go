@@ -84,7 +84,13 @@ func (s *Sandbox) Diff(ctx context.Context, opts *DiffOptions) (*Diff, error) {
 	}
 	return use(ctx, s, "diff", false, func(ctx context.Context, _ *operation) (*Diff, error) {
 		rec := s.live.snapshot()
-		out, err := s.stepUpTo(ctx, "diff", rec.repo("").Diff(args), maxDiff+maxStepOutput)
+		repo := rec.repo("")
+		can := repo.CanReadUnlocked() && args.CanReadUnlocked()
+		out, err := s.read(ctx, "diff", can, args.Limit()+maxStepHeader, func(unlocked bool) []string {
+			a := *args
+			a.Unlocked = unlocked
+			return repo.Diff(&a)
+		})
 		if err != nil {
 			return nil, err
 		}

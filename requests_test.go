@@ -100,6 +100,10 @@ func TestRequestsOfEachOperation(t *testing.T) {
 	require.NoError(t, err)
 	c.want("commit and push", counts{sandbox: 1, remote: 2})
 
+	_, err = s.Status(ctx, nil)
+	require.NoError(t, err)
+	c.want("status after a push", counts{sandbox: 1})
+
 	_, err = s.Pull(ctx, nil)
 	require.NoError(t, err)
 	c.want("pull of nothing", counts{remote: 1})

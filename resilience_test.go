@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -443,4 +445,40 @@ func TestOpenDoesNotOverwriteANewerRecord(t *testing.T) {
 	kept, err := cache.Get(t.Context(), key)
 	require.NoError(t, err)
 	assert.JSONEq(t, string(newer), string(kept))
+}
+
+// A step that reads without the lock is sent again with it where it finds that
+// another one has written.
+func TestReadingIsSentAgainUnderTheLock(t *testing.T) {
+	t.Parallel()
+	var steps atomic.Int32
+	count := &gitsandbox.Trace{RequestDone: func(_ context.Context, info gitsandbox.RequestInfo, _ time.Duration, _ error) {
+		if info.Kind == "exec" {
+			steps.Add(1)
+		}
+	}}
+	w := newWorld(t, &worldOptions{client: gitsandbox.Options{Trace: []*gitsandbox.Trace{count}}})
+	s := w.clone("a", "t")
+	w.write(s, "new.txt", "x\n")
+	w.write(s, "README.md", strings.Repeat("longer than what is asked for\n", 200_000))
+	for _, dead := range []bool{false, true, false} {
+		if dead {
+			_, err := s.Exec(t.Context(), &e2b.Command{Args: []string{"/bin/sh", "-c", "echo busy 9 >.git/gitsandbox/turn"}})
+			require.NoError(t, err)
+		}
+		steps.Store(0)
+		st, err := s.Status(t.Context(), nil)
+		require.NoError(t, err)
+		require.Len(t, st.Files, 2)
+		want := int32(1)
+		if dead {
+			want = 2
+		}
+		require.Equal(t, want, steps.Load(), "steps of a status, dead writer: %v", dead)
+	}
+	steps.Store(0)
+	d, err := s.Diff(t.Context(), &gitsandbox.DiffOptions{MaxBytes: 1})
+	require.NoError(t, err)
+	require.True(t, d.Truncated)
+	require.Equal(t, int32(2), steps.Load(), "more output than asked for ends the first")
 }

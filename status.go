@@ -140,7 +140,10 @@ func (s *Sandbox) Status(ctx context.Context, opts *StatusOptions) (*Status, err
 
 func (s *Sandbox) status(ctx context.Context, o *StatusOptions) (*Status, error) {
 	rec := s.live.snapshot()
-	out, err := s.step(ctx, "status", rec.repo("").Status(&gitcmd.StatusArgs{Untracked: gitcmd.Untracked(o.Untracked)}))
+	repo := rec.repo("")
+	out, err := s.read(ctx, "status", repo.CanReadUnlocked(), maxStepOutput, func(unlocked bool) []string {
+		return repo.Status(&gitcmd.StatusArgs{Untracked: gitcmd.Untracked(o.Untracked), Unlocked: unlocked})
+	})
 	if err != nil {
 		return nil, err
 	}

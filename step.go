@@ -1,6 +1,7 @@
 package gitsandbox
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,9 @@ const (
 	// maxStepOutput bounds what a step may print, but for the content that
 	// the caller asks for, and for packs and logs, which are streamed.
 	maxStepOutput = 32 << 20
+
+	// maxStepHeader is what a step prints beside content of a known bound.
+	maxStepHeader = 4 << 10
 
 	// maxStderr bounds what an error quotes of git's own words.
 	maxStderr = 4 << 10
@@ -76,6 +80,38 @@ func (s *Sandbox) stepUpTo(ctx context.Context, name string, args []string, most
 		return nil, &cause{kind: ErrTooLarge, err: fmt.Errorf("%s printed more than %d bytes", name, most)}
 	}
 	return res.Stdout, nil
+}
+
+// read runs a step that only reads: first without the lock of the clone, where that
+// can be, and with it where that failed for whatever reason.
+func (s *Sandbox) read(ctx context.Context, name string, can bool, most int, step func(unlocked bool) []string) ([]byte, error) {
+	if can {
+		out := &boundedBuffer{left: most}
+		res, err := s.exec(ctx, &e2b.Command{Args: step(true), Stdout: out, Timeout: within(ctx, 0)})
+		if err != nil && !errors.Is(err, errBound) {
+			return nil, again(err)
+		}
+		if err == nil && res.Ended == e2b.EndedByItself && res.ExitCode == 0 && !res.Incomplete {
+			return out.Bytes(), nil
+		}
+	}
+	return s.stepUpTo(ctx, name, step(false), most)
+}
+
+// boundedBuffer refuses what is beyond its bound, which ends the command.
+type boundedBuffer struct {
+	bytes.Buffer
+
+	left int
+}
+
+var errBound = errors.New("more output than asked for")
+
+func (b *boundedBuffer) Write(p []byte) (int, error) {
+	if b.left -= len(p); b.left < 0 {
+		return 0, errBound
+	}
+	return b.Buffer.Write(p)
 }
 
 // stepError returns why a step failed, or nil. Stdout is the beginning of what

@@ -1,5 +1,7 @@
 package gitcmd
 
+import "cmp"
+
 // CloneArgs are the arguments of [Repo.Clone].
 type CloneArgs struct {
 	// URL is what the clone records as the URL of its remote, without
@@ -21,6 +23,7 @@ type CloneArgs struct {
 // StatusArgs are the arguments of [Repo.Status].
 type StatusArgs struct {
 	Untracked Untracked // default UntrackedAll
+	Unlocked  bool      // see [Repo.CanReadUnlocked]
 }
 
 // DiffArgs are the arguments of [Repo.Diff]. The zero value compares the files
@@ -52,7 +55,18 @@ type DiffArgs struct {
 	// MaxBytes is where the patch is cut, at the end of a hunk. Default
 	// DefaultMaxPatch.
 	MaxBytes int
+
+	// Unlocked is as [Repo.CanReadUnlocked] says. It goes without Untracked
+	// and without revisions that are names of refs. The output is not cut in
+	// the sandbox: its reader stops at [DiffArgs.Limit].
+	Unlocked bool
 }
+
+// CanReadUnlocked reports whether the comparison can be read without the lock.
+func (a *DiffArgs) CanReadUnlocked() bool { return !a.Untracked && needRefs(a.From, a.To) == "" }
+
+// Limit is how many bytes the output of a comparison has at most.
+func (a *DiffArgs) Limit() int { return cmp.Or(a.MaxBytes, DefaultMaxPatch) + maxSummary }
 
 // DefaultMaxPatch is where a patch is cut unless the arguments say otherwise.
 const DefaultMaxPatch = 4 << 20

@@ -1,8 +1,5 @@
 main() {
-	open_clone s
-	read_head
-	quarantine
-	put_tracking
+	open_reading
 	printf '%s\0' branches "$branch" "$upstream"
 	git for-each-ref --format='%(objectname)%00%(refname)%00%(contents:subject)%00' refs/heads/ >"$Q/branches" || die $?
 	# A line feed ends each; no field can have one.

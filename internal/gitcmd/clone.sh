@@ -46,6 +46,7 @@ make() {
 	fi
 	put_tracking
 	printf '%s\n' "$gs_op" >"$S/clone"
+	printf 'free 0\n' >"$S/turn"
 	rm -rf -- "$Q"
 	Q=
 	cd "$home" && mv -T -- "$made/repo" repo || fail 67 'a clone has appeared'

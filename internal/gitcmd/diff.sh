@@ -1,9 +1,6 @@
 # Diff: summary and patch from one git process, bounded by what follows it.
 main() {
-	open_clone s
-	read_head
-	quarantine
-	put_tracking
+	open_reading
 	# The empty tree, which git knows without having it.
 	empty=4b825dc642cb6eb9a060e54bf8d69288fbee4904
 	if [ -n "$gs_show" ]; then
@@ -30,13 +27,18 @@ main() {
 		printf 'commit\0'
 		cat -- "$Q/commit"
 	fi
-	{
-		git diff --raw --numstat -z "$@"
-		echo $? >"$Q/code"
-	} | head -c "$gs_limit"
-	read -r code <"$Q/code"
-	# 141: head had enough.
-	if [ "$code" -ne 0 ] && [ "$code" -ne 141 ]; then die "$code"; fi
+	if [ -z "$gs_cut" ]; then
+		git diff --raw --numstat -z "$@" || die $?
+	else
+		{
+			git diff --raw --numstat -z "$@"
+			echo $? >"$Q/code"
+		} | head -c "$gs_limit"
+		read -r code <"$Q/code"
+		# 141: head had enough.
+		if [ "$code" -ne 0 ] && [ "$code" -ne 141 ]; then die "$code"; fi
+	fi
+	close_reading
 	printf '\0end\0'
 }
 

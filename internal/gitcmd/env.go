@@ -39,34 +39,41 @@ func environment() []string {
 	}
 }
 
+// readSettings are those of a step that reads without the lock: what it would do
+// otherwise than it must on git's defaults, whose config is otherwise empty.
+func readSettings() []string {
+	return []string{
+		"core.attributesFile=/dev/null",
+		"core.commitGraph=false", // one in the clone could tell another history
+		"core.excludesFile=/dev/null",
+		"core.fsmonitor=false",
+		"core.hooksPath=/dev/null",
+		"core.quotePath=true",
+		"core.splitIndex=false",
+		"core.untrackedCache=false",
+		"core.useReplaceRefs=false",
+		"diff.ignoreSubmodules=dirty",
+	}
+}
+
 // settings override every config. In a quarantine there is none but ours, so
 // most of them are a second line, for what git might run elsewhere.
 func settings() []string {
-	return []string{
+	return append(readSettings(),
 		"advice.graftFileDeprecated=false",
 		"color.ui=false",
 		"commit.gpgSign=false",
 		"core.alternateRefsCommand=exit 0 #",
 		"core.askPass=/bin/false",
-		"core.attributesFile=/dev/null",
-		"core.commitGraph=false", // one in the clone could tell another history
 		"core.editor=:",
-		"core.excludesFile=/dev/null",
-		"core.fsmonitor=false",
 		"core.gitProxy=",
-		"core.hooksPath=/dev/null",
 		"core.pager=cat",
 		"core.protectHFS=true",
 		"core.protectNTFS=true",
-		"core.quotePath=true",
-		"core.splitIndex=false",
 		"core.sshCommand=/bin/false",
-		"core.untrackedCache=false",
-		"core.useReplaceRefs=false",
 		"credential.helper=",
 		"credential.interactive=false",
 		"diff.external=",
-		"diff.ignoreSubmodules=dirty",
 		"diff.noprefix=false",
 		"fetch.bundleURI=",
 		"fetch.recurseSubmodules=no",
@@ -94,7 +101,7 @@ func settings() []string {
 		"tag.gpgSign=false",
 		"transfer.bundleURI=false",
 		"transfer.fsckObjects=true",
-	}
+	)
 }
 
 // config is the config file of the quarantine.
@@ -163,16 +170,26 @@ func escapeGlob(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
 }
 
-// step returns the argv of a script. The vars are NAME, VALUE pairs without the
-// prefix of their names.
+// step returns the argv of a script that takes the lock. The vars are NAME, VALUE
+// pairs without the prefix of their names.
 func (r *Repo) step(script string, fetch *Fetch, vars []string, args ...string) []string {
-	argv := append([]string{"/usr/bin/env", "-i"}, environment()...)
-	for i, kv := range settings() {
+	vars = append([]string{"forward", forwardScript(), "markers", markersScript()}, vars...)
+	return r.argv(script, settings(), fetch, vars, args...)
+}
+
+// unlockedStep returns the argv of a script that reads without the lock.
+func (r *Repo) unlockedStep(script string, vars []string, args ...string) []string {
+	return r.argv(script, readSettings(), nil, vars, args...)
+}
+
+func (r *Repo) argv(script string, settings []string, fetch *Fetch, vars []string, args ...string) []string {
+	argv := append([]string{"/bin/sh", "-c", script, "sh"}, environment()...)
+	for i, kv := range settings {
 		key, value, _ := strings.Cut(kv, "=")
 		n := strconv.Itoa(i)
 		argv = append(argv, "GIT_CONFIG_KEY_"+n+"="+key, "GIT_CONFIG_VALUE_"+n+"="+value)
 	}
-	argv = append(argv, "GIT_CONFIG_COUNT="+strconv.Itoa(len(settings())))
+	argv = append(argv, "GIT_CONFIG_COUNT="+strconv.Itoa(len(settings)))
 	argv = append(argv, identity("AUTHOR", r.Author)...)
 	argv = append(argv, identity("COMMITTER", r.Committer)...)
 	wait := int(r.LockWait / time.Second)
@@ -199,15 +216,13 @@ func (r *Repo) step(script string, fetch *Fetch, vars []string, args ...string) 
 		"refs", "",
 		"message", "",
 		"message_upload", "",
-		"forward", forwardScript(),
-		"markers", markersScript(),
 	}
 	all = append(all, vars...)
 	for i := 0; i+1 < len(all); i += 2 {
 		// A later value of the same name replaces an earlier one.
 		argv = append(argv, "gs_"+all[i]+"="+all[i+1])
 	}
-	argv = append(argv, "/bin/sh", "-c", script, "sh")
+	argv = append(argv, "--")
 	return append(argv, args...)
 }
 

@@ -1,9 +1,6 @@
 # Log: commits, newest first.
 main() {
-	open_clone s
-	read_head
-	quarantine
-	put_tracking
+	open_reading
 	printf 'log\0'
 	if [ -z "$head" ] && [ "$gs_rev" = HEAD ]; then
 		printf 'end\0'

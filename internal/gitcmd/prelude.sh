@@ -1,13 +1,30 @@
-# What every step has in common: failures, the clone, its lock, the quarantine.
+# What every step has in common: failures, and the way into the clone.
 #
 # Settings arrive in variables named gs_*, paths as positional parameters. The
 # step runs in the home directory. There is no set -e: each failure is handled
 # where it can happen.
 set -u
 umask 022
+
+# Nothing of the sandbox's own environment reaches git. The words of a value that
+# look like variables are unset too, which does no harm. (env -i would do the same,
+# and start one program more.)
+set -f
+for word in $(export -p); do
+	name=${word%%=*}
+	case $name in "$word" | *[!A-Za-z0-9_]* | [0-9]* | '' | PWD) ;; *) command unset "$name" 2>/dev/null ;; esac
+done
+set +f
+while [ "$1" != -- ]; do
+	export "$1"
+	shift
+done
+shift
 home=$PWD
 R='' G='' S='' Q='' made='' index_lock='' ref_lock='' ref_value='' journal='' undo=''
 marker="gitsandbox $$"
+nl='
+'
 
 # git fails the step with its own exit code, its prose is on stderr already.
 die() { exit "${1:-1}"; }
@@ -62,9 +79,8 @@ read_line() {
 	IFS= read -r line <"$1" || [ -n "$line" ]
 }
 
-# open_clone x|s enters the clone and takes its lock, for writing or reading. The
-# kernel frees the lock when the last process of the step is gone.
-open_clone() {
+# enter goes into the clone, and refuses what no clone has.
+enter() {
 	exists repo || fail 64 ''
 	real_dir repo && cd -P repo || fail 65 'the clone is not a directory'
 	R=$PWD G=$PWD/.git
@@ -79,100 +95,43 @@ open_clone() {
 	S=$G/gitsandbox
 	exists "$S" || mkdir "$S" 2>/dev/null
 	real_dir "$S" || fail 65 '.git/gitsandbox is not a directory'
-	for f in lock outcome journal; do
+	for f in lock turn outcome journal; do
 		absent_or_file "$S/$f" || fail 65 ".git/gitsandbox/$f is not a file"
 	done
-	mode=$1
-	if exists "$S/journal"; then mode=x; fi
-	take_lock "$S/lock" "$mode"
-	# No step that writes runs now: a lock of ours is that of a dead one.
-	if read_line "$G/index.lock"; then
-		case $line in 'gitsandbox '*) rm -f -- "$G/index.lock" ;; esac
-	fi
-	if [ "$mode" = x ]; then
-		sweep
-		recover
-	fi
 }
 
-take_lock() {
-	command exec 9<>"$1" || fail 65 'the lock cannot be opened'
-	flock "-$2" -w "$gs_wait" 9 || fail 66 'another operation is running'
-}
-
-# sweep removes what dead steps have left. It needs the exclusive lock: what
-# there is of quarantines now has no owner. Uploads may belong to a step that is
-# about to start, so only old ones go.
-sweep() {
-	set -- "$S"/q.*
-	if exists "$1"; then rm -rf -- "$@"; fi
-	set -- "$home/$gs_uploads"/*
-	if exists "$1" && real_dir "$home/$gs_uploads"; then
-		find "$home/$gs_uploads" -maxdepth 1 -type f -name '[!.]*' -mmin +120 -delete 2>/dev/null
-	fi
-}
-
-# quarantine makes the git directory that git runs in. Its branch is always
-# called "head", and the upstream "upstream", so that nothing of the clone's
-# names can matter. With gs_refs, names are resolved: the refs of the clone are
-# borrowed for reading. They are files of object IDs and nothing else.
-quarantine() {
-	Q=$S/q.$$
-	if [ -n "$gs_refs" ]; then
-		mkdir "$Q" 2>/dev/null || { rm -rf -- "$Q" && mkdir "$Q"; } || die
-		ln -s -- "$G/refs" "$G/packed-refs" "$Q/" || die
-		head_line=$head
-		if [ -n "$headref" ]; then head_line="ref: $headref"; fi
-	else
-		mkdir "$Q" "$Q/refs" 2>/dev/null ||
-			{ rm -rf -- "$Q" && mkdir "$Q" "$Q/refs"; } || die
-		{
-			if [ -n "$head" ]; then printf '%s refs/heads/head\n' "$head"; fi
-			if [ -n "$upstream" ]; then printf '%s refs/heads/upstream\n' "$upstream"; fi
-		} >"$Q/packed-refs"
-		head_line='ref: refs/heads/head'
-	fi
-	printf '%s\n' "$head_line" >"$Q/HEAD"
-	printf '%s\n' "$gs_config" >"$Q/config"
-	if [ -n "$gs_sparse" ]; then
-		mkdir "$Q/info" && printf '%s\n' "$gs_sparse" >"$Q/info/sparse-checkout" || die
-	fi
-	export GIT_DIR="$Q" GIT_WORK_TREE="$R" GIT_OBJECT_DIRECTORY="$G/objects" GIT_INDEX_FILE="$G/index"
-	# Reading steps let git note in the index, under its own lock, which files it
-	# has found unchanged. Without that each of them would read all files anew
-	# that are as young as the index, which after a clone are all.
+# git_environment DIR lets git run in the git directory DIR, on the objects, the
+# index and the files of the clone.
+#
+# Reading steps let git note in the index, under its own lock, which files it has
+# found unchanged. Without that each of them would read all files anew that are as
+# young as the index, which after a clone are all.
+git_environment() {
+	export GIT_DIR="$1" GIT_WORK_TREE="$R" GIT_OBJECT_DIRECTORY="$G/objects" GIT_INDEX_FILE="$G/index"
 	if [ -s "$G/shallow" ]; then export GIT_SHALLOW_FILE="$G/shallow"; fi
-	# The rest of a split index is looked for beside the config.
-	for f in "$G"/sharedindex.*; do
-		if real_file "$f"; then cp -p -- "$f" "$Q/" || die; fi
-	done
 }
 
-# cleanup runs at every end of a step but KILL.
-cleanup() {
-	rc=$?
-	trap '' TERM INT HUP PIPE
-	trap - EXIT
-	if [ -n "$journal" ]; then (recover) >/dev/null 2>&1; fi
-	if [ -n "$undo" ]; then (undo_merge "$undo") >/dev/null 2>&1; fi
-	# Locks of git's go before the step ends, directories may go while it does.
-	# Their content tells whether they are this step's: a signal can come between
-	# a command and the next.
-	for f in "$index_lock" "$ref_lock"; do
-		if [ -n "$f" ] && read_line "$f" && { [ "$line" = "$marker" ] || [ "$line" = "$ref_value" ]; }; then
-			rm -f -- "$f"
-		fi
-	done
-	if [ -n "$Q$made" ]; then
-		rm -rf -- ${Q:+"$Q"} ${made:+"$made"} </dev/null >/dev/null 2>&1 9>&- &
-	fi
-	exit "$rc"
+# git_config NAME VALUE adds a setting.
+git_config() {
+	export "GIT_CONFIG_KEY_$GIT_CONFIG_COUNT=$1" "GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT=$2"
+	export GIT_CONFIG_COUNT=$((GIT_CONFIG_COUNT + 1))
 }
-trap cleanup EXIT
-trap 'exit 143' TERM
-trap 'exit 130' INT
-trap 'exit 129' HUP
-trap 'exit 141' PIPE
+
+# quarantine_refs sets $packed to the refs of a quarantine. Its branch is always
+# called "head", and the upstream "upstream", so that nothing of the clone's names
+# can matter.
+quarantine_refs() {
+	packed=${head:+"$head refs/heads/head$nl"}${upstream:+"$upstream refs/heads/upstream$nl"}
+}
+
+# turn sets $turn to the state of the clone's turn, and fails unless it is free.
+# Each step that writes makes it "busy N", and at its end "free N+1": who finds the
+# same free turn before and after has read between two of them.
+turn() {
+	turn=
+	if read_line "$S/turn"; then turn=$line; fi
+	case $turn in 'free '*) ;; *) return 1 ;; esac
+}
 
 # unfinished sets $operation to what was begun in the clone and not ended.
 unfinished() {

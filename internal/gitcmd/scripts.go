@@ -10,6 +10,12 @@ var (
 	preludeSource string
 	//go:embed refs.sh
 	refsSource string
+	//go:embed read.sh
+	readSource string
+	//go:embed lock.sh
+	lockSource string
+	//go:embed refs_write.sh
+	refsWriteSource string
 	//go:embed index.sh
 	indexSource string
 	//go:embed tree.sh
@@ -69,11 +75,22 @@ var (
 	searchSource string
 )
 
-// script joins the parts of a step, after those that every step has. Their
-// comments stay here: each step travels to the sandbox.
+// script joins the parts of a step, after those that every step has that takes
+// the lock.
 func script(parts ...string) string {
+	return join(append([]string{preludeSource, refsSource, lockSource, refsWriteSource, indexSource, treeSource}, parts...))
+}
+
+// unlockedScript joins the parts of a step that reads without the lock. Parsing
+// them is a good part of what such a step costs.
+func unlockedScript(parts ...string) string {
+	return join(append([]string{preludeSource, refsSource, readSource}, parts...))
+}
+
+// join leaves the comments here: each step travels to the sandbox.
+func join(parts []string) string {
 	var b strings.Builder
-	for _, part := range append([]string{preludeSource, refsSource, indexSource, treeSource}, parts...) {
+	for _, part := range parts {
 		b.WriteString(strip(part))
 	}
 	return b.String()
@@ -91,14 +108,16 @@ func strip(source string) string {
 	return b.String()
 }
 
-func forwardScript() string { return strip(forwardSource) }
-func markersScript() string { return strip(markersSource) }
-func cloneScript() string   { return script(fetchSource, cloneSource) }
-func statusScript() string  { return script(statusSource) }
-func diffScript() string    { return script(formatSource, diffSource) }
-func logScript() string     { return script(formatSource, logSource) }
-func commitScript() string  { return script(outcomeSource, commitSource, commitMainSource) }
-func packScript() string    { return script(outcomeSource, commitSource, packSource, packMainSource) }
+func forwardScript() string        { return strip(forwardSource) }
+func markersScript() string        { return strip(markersSource) }
+func cloneScript() string          { return script(fetchSource, cloneSource) }
+func statusScript() string         { return script(statusSource) }
+func statusUnlockedScript() string { return unlockedScript(statusSource) }
+func diffScript() string           { return script(formatSource, diffSource) }
+func diffUnlockedScript() string   { return unlockedScript(diffSource) }
+func logScript() string            { return script(formatSource, logSource) }
+func commitScript() string         { return script(outcomeSource, commitSource, commitMainSource) }
+func packScript() string           { return script(outcomeSource, commitSource, packSource, packMainSource) }
 func integrateScript() string {
 	return script(outcomeSource, fetchSource, packSource, mergeSource, integrateSource)
 }

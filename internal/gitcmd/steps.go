@@ -22,14 +22,27 @@ func (r *Repo) Status(a *StatusArgs) []string {
 	if a == nil {
 		a = &StatusArgs{}
 	}
-	return r.step(statusScript(), nil, []string{"untracked", string(cmp.Or(a.Untracked, UntrackedAll))})
+	vars := []string{"untracked", string(cmp.Or(a.Untracked, UntrackedAll))}
+	if a.Unlocked {
+		return r.unlockedStep(statusUnlockedScript(), vars)
+	}
+	return r.step(statusScript(), nil, vars)
 }
+
+// CanReadUnlocked reports whether steps may read the clone without its lock. Such a
+// step is cheaper, and fails with any exit code where another one writes at the
+// same time, or where anything is not as it expects. The same step without
+// Unlocked then tells what is the matter, or does the work.
+func (r *Repo) CanReadUnlocked() bool { return len(r.Sparse) == 0 && r.Promisor == "" }
 
 // Diff returns the step that compares two of: commits, the index, the work tree.
 // Parse with [ParseDiff].
 func (r *Repo) Diff(a *DiffArgs) []string {
 	if a == nil {
 		a = &DiffArgs{}
+	}
+	if a.Unlocked {
+		return r.unlockedStep(diffUnlockedScript(), append(diffVars(a), "cut", ""), a.Paths...)
 	}
 	return r.step(diffScript(), nil, diffVars(a), a.Paths...)
 }
@@ -309,7 +322,6 @@ func diffVars(a *DiffArgs) []string {
 	if a.Context != nil {
 		context = *a.Context
 	}
-	limit := cmp.Or(a.MaxBytes, DefaultMaxPatch)
 	return []string{
 		"from", a.From,
 		"to", a.To,
@@ -319,8 +331,9 @@ func diffVars(a *DiffArgs) []string {
 		"with_untracked", flag(a.Untracked),
 		"context", strconv.Itoa(context),
 		"patch", flag(!a.NoPatch),
-		"max", strconv.Itoa(limit),
-		"limit", strconv.Itoa(limit + maxSummary),
+		"max", strconv.Itoa(cmp.Or(a.MaxBytes, DefaultMaxPatch)),
+		"limit", strconv.Itoa(a.Limit()),
+		"cut", "1",
 		"show", "",
 	}
 }
