@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -104,6 +105,14 @@ func checkName(field, name string) error {
 		return invalid("%s: %q is not letters, digits, '.', '_' and '-', 64 at most", field, name)
 	}
 	return nil
+}
+
+// maxOwner bounds CloneOptions.Owner.
+const maxOwner = 128
+
+// validText reports whether s is UTF-8 without control characters.
+func validText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // checkRevision takes what git rev-parse takes, in a narrow alphabet.

@@ -34,6 +34,12 @@ type CloneOptions struct {
 	// "agent-{AgentID}-{TaskID}".
 	AgentBranch string
 
+	// Owner says whom the sandbox belongs to, in a service that serves several:
+	// any text of at most 128 bytes. Clones of different owners never share a
+	// sandbox. [Sandbox.Owner] tells it, in every process; nothing here checks
+	// it. Default: none.
+	Owner string
+
 	// Depth limits the history to so many commits. Default: all of it.
 	Depth int
 
@@ -104,6 +110,9 @@ func (c *Client) planClone(repoURL string, opts *CloneOptions) (*clonePlan, erro
 	if err := checkName("TaskID", p.TaskID); err != nil {
 		return nil, err
 	}
+	if len(p.Owner) > maxOwner || !validText(p.Owner) {
+		return nil, invalid("Owner: more than %d bytes, not UTF-8, or with a control character", maxOwner)
+	}
 	if p.AgentBranch == "" {
 		p.AgentBranch = "agent-" + p.AgentID + "-" + p.TaskID
 	}
@@ -144,7 +153,7 @@ func (c *Client) planClone(repoURL string, opts *CloneOptions) (*clonePlan, erro
 	if p.Credentials != nil {
 		p.credentials = p.Credentials
 	}
-	p.key = cloneKey(p.url, p.AgentBranch, p.AgentID, p.TaskID)
+	p.key = cloneKey(p.url, p.Owner, p.AgentBranch, p.AgentID, p.TaskID)
 	return p, nil
 }
 
@@ -158,7 +167,7 @@ func randomID() string {
 // Clone makes a clone of a repository in a sandbox of its own, on an agent
 // branch that starts at the base branch, or where the remote has that branch
 // already, at what it holds. Where the [Cache] knows a sandbox of the same
-// repository, agent, task and agent branch, and it lives, Clone returns that one,
+// repository, agent, task, owner and agent branch, and it lives, Clone returns that one,
 // with what is new on the base branch integrated if that goes without a conflict.
 // A Branch or Route that is not that sandbox's is then an [ErrInvalidArgument]; of
 // the other options only the Credentials have an effect. Clones of the same agent and
@@ -349,7 +358,7 @@ func (n *newClone) look(ctx context.Context, r *remote) (*record, error) {
 	}
 	rec := &record{
 		Version: recordVersion, Key: p.key, URL: p.url, Route: route, Base: base, Branch: p.AgentBranch,
-		AgentID: p.AgentID, TaskID: p.TaskID, Filter: p.Filter, Sparse: p.Sparse, Identity: p.Identity,
+		AgentID: p.AgentID, TaskID: p.TaskID, Owner: p.Owner, Filter: p.Filter, Sparse: p.Sparse, Identity: p.Identity,
 		Remote: tips, Protected: map[Hash]*smarthttp.Protected{}, Integrated: tips[base],
 	}
 	rec.know(tips[base], tips[p.AgentBranch])

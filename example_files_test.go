@@ -399,3 +399,55 @@ func ExampleSandbox_DeleteBranch() {
 	// true
 	// <nil>
 }
+
+func ExampleSandbox_ListFiles() {
+	ctx := context.Background()
+	sandbox, end := newClone(ctx)
+	defer end()
+
+	files, err := sandbox.ListFiles(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(files.Paths)
+	// Output: [README.md]
+}
+
+func ExampleSandbox_Search() {
+	ctx := context.Background()
+	sandbox, end := newClone(ctx)
+	defer end()
+
+	found, err := sandbox.Search(ctx, "^#", &gitsandbox.SearchOptions{Regexp: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, m := range found.Matches {
+		fmt.Printf("%s:%d: %s\n", m.Path, m.Line, m.Text)
+	}
+	// Output: README.md:1: # Shop
+}
+
+func ExampleClient_List() {
+	ctx := context.Background()
+	shop := openShop(&gitsandbox.Options{})
+	defer shop.Close()
+	for _, task := range []string{"readme", "tests"} {
+		if _, err := shop.client.Clone(ctx, shop.url, &gitsandbox.CloneOptions{AgentID: "a1", TaskID: task, Owner: "alice"}); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	for info, err := range shop.client.List(ctx, &gitsandbox.ListOptions{Owner: "alice"}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(info.TaskID, "on", info.Branch)
+	}
+	// Output:
+	// tests on agent-a1-tests
+	// readme on agent-a1-readme
+}

@@ -39,6 +39,7 @@ type record struct {
 	Branch   string    `json:"branch"`
 	AgentID  string    `json:"agent_id"`
 	TaskID   string    `json:"task_id"`
+	Owner    string    `json:"owner,omitempty"`
 	Filter   string    `json:"filter,omitempty"`
 	Sparse   []string  `json:"sparse,omitempty"`
 	Identity Signature `json:"identity"`
@@ -213,9 +214,9 @@ func sandboxKey(id string) string { return "gitsandbox:sandbox:" + id }
 
 // cloneKey is the cache key under which the sandbox of a Clone is found again.
 // A URL with and without ".git" is the same repository on every common forge.
-func cloneKey(url, branch, agentID, taskID string) string {
+func cloneKey(url, owner, branch, agentID, taskID string) string {
 	h := sha256.New()
-	for _, s := range []string{strings.TrimSuffix(url, ".git"), branch, agentID, taskID} {
+	for _, s := range []string{strings.TrimSuffix(url, ".git"), owner, branch, agentID, taskID} {
 		fmt.Fprintf(h, "%d:%s,", len(s), s)
 	}
 	return "gitsandbox:clone:" + hex.EncodeToString(h.Sum(nil))
@@ -232,6 +233,7 @@ const (
 	metaBranchTip = "gitsandbox.branch_tip"
 	metaAgent     = "gitsandbox.agent_id"
 	metaTask      = "gitsandbox.task_id"
+	metaOwner     = "gitsandbox.owner"
 	metaFilter    = "gitsandbox.filter"
 	metaSparse    = "gitsandbox.sparse"
 	metaName      = "gitsandbox.identity_name"
@@ -242,7 +244,7 @@ const (
 func (r *record) metadata() map[string]string {
 	m := map[string]string{
 		metaURL: r.URL, metaRoute: string(r.Route), metaBase: r.Base, metaBranch: r.Branch,
-		metaAgent: r.AgentID, metaTask: r.TaskID, metaFilter: r.Filter, metaSparse: strings.Join(r.Sparse, "\n"),
+		metaAgent: r.AgentID, metaTask: r.TaskID, metaOwner: r.Owner, metaFilter: r.Filter, metaSparse: strings.Join(r.Sparse, "\n"),
 		metaName: r.Identity.Name, metaEmail: r.Identity.Email,
 		metaBaseTip: string(r.Remote[r.Base]), metaBranchTip: string(r.Remote[r.Branch]),
 	}
@@ -268,7 +270,7 @@ func recordFromMetadata(info *e2b.SandboxInfo) (*record, error) {
 	r := &record{
 		Version: recordVersion, Sandbox: newAttachment(info),
 		URL: url, Route: Route(m[metaRoute]), Base: m[metaBase], Branch: m[metaBranch],
-		AgentID: m[metaAgent], TaskID: m[metaTask], Filter: m[metaFilter],
+		AgentID: m[metaAgent], TaskID: m[metaTask], Owner: m[metaOwner], Filter: m[metaFilter],
 		Identity: Signature{m[metaName], m[metaEmail]},
 		Remote:   map[string]Hash{}, Protected: map[Hash]*smarthttp.Protected{},
 	}
@@ -285,6 +287,6 @@ func recordFromMetadata(info *e2b.SandboxInfo) (*record, error) {
 	if err := r.validate(); err != nil {
 		return nil, fmt.Errorf("%w: %v", errNoClone, err) //nolint:errorlint // as above
 	}
-	r.Key = cloneKey(r.URL, r.Branch, r.AgentID, r.TaskID)
+	r.Key = cloneKey(r.URL, r.Owner, r.Branch, r.AgentID, r.TaskID)
 	return r, nil
 }

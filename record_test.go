@@ -84,10 +84,11 @@ func TestRecordForgetsTheOldestCommits(t *testing.T) {
 
 func TestCloneKeyTellsItsPartsApart(t *testing.T) {
 	t.Parallel()
-	assert.NotEqual(t, cloneKey("u", "b", "", ""), cloneKey("ub", "", "", ""))
-	assert.NotEqual(t, cloneKey("u", "b", "a", "t"), cloneKey("u", "b", "t", "a"))
-	assert.Equal(t, cloneKey("https://h/r.git", "b", "a", "t"), cloneKey("https://h/r", "b", "a", "t"))
-	assert.NotContains(t, cloneKey("https://example.com/r", "b", "a", "t"), "example")
+	assert.NotEqual(t, cloneKey("u", "", "b", "", ""), cloneKey("ub", "", "", "", ""))
+	assert.NotEqual(t, cloneKey("u", "", "b", "a", "t"), cloneKey("u", "", "b", "t", "a"))
+	assert.NotEqual(t, cloneKey("u", "x", "b", "a", "t"), cloneKey("u", "y", "b", "a", "t"))
+	assert.Equal(t, cloneKey("https://h/r.git", "", "b", "a", "t"), cloneKey("https://h/r", "", "b", "a", "t"))
+	assert.NotContains(t, cloneKey("https://example.com/r", "", "b", "a", "t"), "example")
 }
 
 func FuzzParseRecord(f *testing.F) {

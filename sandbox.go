@@ -43,6 +43,9 @@ func (s *Sandbox) AgentID() string { r := s.live.snapshot(); return r.AgentID }
 // TaskID returns the task that the sandbox was made for.
 func (s *Sandbox) TaskID() string { r := s.live.snapshot(); return r.TaskID }
 
+// Owner returns whom the sandbox was made for, as CloneOptions.Owner said.
+func (s *Sandbox) Owner() string { r := s.live.snapshot(); return r.Owner }
+
 // Route returns how the sandbox reaches the remote.
 func (s *Sandbox) Route() Route { r := s.live.snapshot(); return r.Route }
 
