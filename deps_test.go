@@ -54,6 +54,7 @@ func TestPackagesImportDownwardsOnly(t *testing.T) {
 		"internal/fake/remote":       {"internal/redact"},
 		"gitsandboxtest":             {"", "e2b", "internal/fake", "internal/fake/wire", "internal/fake/remote"},
 		"gitsandboxtest/conformance": {"", "e2b", "gitsandboxtest"},
+		"tools":                      {"", "e2b"},
 	}
 	for name, p := range listPackages(t) {
 		if strings.HasPrefix(name, "examples/") || strings.HasPrefix(name, "e2e") || strings.HasPrefix(name, "internal/envd/") {
