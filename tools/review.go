@@ -77,15 +77,24 @@ func diffResult(facts []string, intro string, d *gitsandbox.Diff, stat bool, bud
 func restOf(d *gitsandbox.Diff) string {
 	const most = 10
 	// A line of a hunk begins with another character.
-	whole := bytes.Count(d.Patch, []byte("\ndiff --git ")) // those before the last one
+	last := bytes.Count(d.Patch, []byte("\ndiff --git "))
+	if i := bytes.LastIndex(d.Patch, []byte("\ndiff --git ")); last < len(d.Files) && whole(d.Patch[i+1:], &d.Files[last]) {
+		last++
+	}
 	var names []string
-	for _, f := range d.Files[min(whole, len(d.Files)-1):] {
+	for _, f := range d.Files[min(last, len(d.Files)-1):] {
 		if len(names) == most {
 			return "[" + strings.Join(names, ",") + ",...]"
 		}
 		names = append(names, shown(f.Path))
 	}
 	return "[" + strings.Join(names, ",") + "]"
+}
+
+// whole reports whether the patch of a file has all of its lines.
+func whole(patch []byte, f *gitsandbox.FileDiff) bool {
+	_, hunks, _ := bytes.Cut(patch, []byte("\n@@ "))
+	return bytes.Count(hunks, []byte("\n+")) == f.Additions && bytes.Count(hunks, []byte("\n-")) == f.Deletions
 }
 
 // statLines lists files, as many as fit, and returns how many do not.
