@@ -44,7 +44,7 @@ func Example() {
 
 	// What the model answers, and what it gets back.
 	ctx := context.Background()
-	arguments, _ := json.Marshal(map[string]any{"repo_url": remote.URL("shop"), "agent_id": "a1", "task_id": "hello"})
+	arguments, _ := json.Marshal(map[string]string{"repo_url": remote.URL("shop"), "agent_id": "a1", "task_id": "hello"})
 	var clone struct {
 		SandboxID string `json:"sandbox_id"`
 		Branch    string `json:"branch"`
