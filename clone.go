@@ -410,6 +410,7 @@ func (c *Client) create(ctx context.Context, p *clonePlan, rec *record) (e2b.San
 		return nil, fromE2B(err)
 	}
 	c.metrics.created(time.Since(start))
+	c.metrics.started(startCreated)
 	return sb, nil
 }
 

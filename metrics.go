@@ -1,33 +1,22 @@
 package gitsandbox
 
 import (
+	"context"
 	"strconv"
-	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// gitOperations are the values of the label operation. All of them are there
-// from the first scrape on, so that a rate has no gap.
-var gitOperations = []string{ //nolint:gochecknoglobals // a constant list
-	"clone", "open", "status", "diff", "log", "show", "fetch", "pull", "commit", "push",
-	"continue", "abort", "branches", "create_branch", "checkout", "delete_branch",
-	"restore", "reset",
-}
-
-var errorTypes = []string{"timeout", "auth", "network", "conflict", "sandbox_not_found", "other"} //nolint:gochecknoglobals // a constant list
-
-// maxRetryLabel bounds the label attempt: what is beyond counts as "10+".
-const maxRetryLabel = 10
-
 // DefaultCostPerSandboxHour is in US dollars.
 const DefaultCostPerSandboxHour = 0.015
 
-// Metrics are the Prometheus metrics of one or more Clients. It is a
-// [prometheus.Collector] that the caller registers; nothing is registered by
-// itself. No label holds a URL, an ID, a branch or a message. Any number of
-// goroutines and Clients may use it.
+// Metrics are the Prometheus metrics of one or more Clients, whose figures they
+// add up. It is a [prometheus.Collector] that the caller registers; nothing is
+// registered by itself. A registry takes one Metrics, and refuses a second one as
+// a duplicate, unless prometheus.WrapRegistererWith gives each of them a label. No label
+// holds a URL, an ID, a branch or a message. Any number of goroutines and Clients may use it.
 //
 //	sandbox_creation_seconds                        histogram: what E2B takes to start a sandbox
 //	active_sandboxes_total                          gauge: sandboxes that this process keeps
@@ -40,22 +29,38 @@ const DefaultCostPerSandboxHour = 0.015
 //	git_conflicts_detected_total{operation}         counter: conflicts, kept and undone ones
 //	sandbox_hours_total{project}                    counter: running time of the sandboxes that this process made or took over
 //	estimated_cost_dollars{period}                  gauge: cost of an hour, a day, a month (730 h) if what runs now went on
+//	gitsandbox_operation_attempts{operation}        histogram: attempts of each operation that has ended
+//	gitsandbox_requests_total{target,kind,status}   counter: requests as in [RequestInfo]; success, or the [ErrorType]
+//	gitsandbox_sandbox_starts_total{source}         counter: sandboxes that this process began to keep: created, from the cache, found at e2b
+//	gitsandbox_relay_bytes_total{direction}         counter: bytes of packs that went through this process: fetch into a sandbox, push to the remote
+//	gitsandbox_pack_checks_total{result}            counter: packs that were checked before a push: passed, refused
+//	gitsandbox_policy_refusals_total{rule}          counter: what the push policy refused, by [PolicyError].Rule; fast_forward also where a rebase mended it
+//
+// The duration of an operation and the counters of operations, errors, conflicts
+// and retries carry exemplars with the label trace_id where MetricsOptions.TraceID
+// is set. A scrape shows them in the OpenMetrics format only.
 type Metrics struct {
 	creation     prometheus.Histogram
 	cacheHits    prometheus.Counter
 	cacheMisses  prometheus.Counter
-	pushRetries  *prometheus.CounterVec
 	operations   map[string]*operationMetrics
+	retryCounter [maxRetryLabel]prometheus.Counter
+	requests     map[requestName]map[string]prometheus.Counter
+	starts       map[string]prometheus.Counter
+	relayBytes   map[string]prometheus.Counter
+	packChecks   map[string]prometheus.Counter
+	refusals     map[string]prometheus.Counter
 	collectors   []prometheus.Collector
 	ratePerHour  float64
-	retryCounter [maxRetryLabel]prometheus.Counter
+	traceID      func(context.Context) string
 
 	accounts accounts
 }
 
 type operationMetrics struct {
+	m                                *Metrics
 	started, success, failure, retry prometheus.Counter
-	duration                         prometheus.Observer
+	duration, attempts               prometheus.Observer
 	conflicts                        prometheus.Counter
 	errors                           map[string]prometheus.Counter
 }
@@ -68,6 +73,13 @@ type MetricsOptions struct {
 	// CostPerSandboxHour is in US dollars. Default
 	// [DefaultCostPerSandboxHour]; a negative one means 0.
 	CostPerSandboxHour float64
+
+	// TraceID returns the ID of the trace that a context belongs to, for
+	// exemplars, or "" where there is none. It is called with the context of
+	// the operation, as [Trace] made it, from the goroutine of the operation. An
+	// ID that is not UTF-8 or has more than 120 characters is dropped. Default: no
+	// exemplars.
+	TraceID func(ctx context.Context) string
 }
 
 // NewMetrics returns metrics that are not registered anywhere.
@@ -86,8 +98,16 @@ func NewMetrics(opts *MetricsOptions) *Metrics {
 		o.CostPerSandboxHour = 0
 	}
 
-	m := &Metrics{ratePerHour: o.CostPerSandboxHour, operations: map[string]*operationMetrics{}}
+	m := &Metrics{ratePerHour: o.CostPerSandboxHour, traceID: o.TraceID}
 	m.accounts.epoch = time.Now()
+	m.addSandboxes(o.Project)
+	m.addOperations()
+	m.addRequests()
+	m.addPushes()
+	return m
+}
+
+func (m *Metrics) addSandboxes(project string) {
 	m.creation = prometheus.NewHistogram(histogramOpts("sandbox_creation_seconds",
 		"Time that E2B takes to start a sandbox.", .5, 1, 2, 5, 10, 20, 30, 60, 120))
 	m.cacheHits = prometheus.NewCounter(prometheus.CounterOpts{
@@ -96,29 +116,63 @@ func NewMetrics(opts *MetricsOptions) *Metrics {
 	m.cacheMisses = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sandbox_cache_misses_total", Help: "Sandbox records not found in the cache.",
 	})
+	starts := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gitsandbox_sandbox_starts_total", Help: "Sandboxes that this process began to keep, by where they come from.",
+	}, []string{"source"})
+	m.starts = counters(starts, startCreated, startCache, startE2B)
+	m.collectors = append(m.collectors, m.creation, m.cacheHits, m.cacheMisses, starts,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{ //nolint:promlinter // the name is fixed: dashboards use it
+			Name: "active_sandboxes_total", Help: "Sandboxes that this process keeps.",
+		}, func() float64 { active, _ := m.accounts.read(); return float64(active) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{ //nolint:promlinter // the name is fixed: dashboards use it
+			Name: "sandbox_hours_total", Help: "Running time of sandboxes in hours.",
+			ConstLabels: prometheus.Labels{"project": project},
+		}, func() float64 { _, hours := m.accounts.read(); return hours }),
+		m.costGauge("hourly", 1), m.costGauge("daily", 24), m.costGauge("monthly", 730),
+	)
+}
+
+func (m *Metrics) costGauge(period string, hours float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "estimated_cost_dollars", Help: "Cost of a period if the sandboxes that run now went on.",
+		ConstLabels: prometheus.Labels{"period": period},
+	}, func() float64 {
+		active, _ := m.accounts.read()
+		return float64(active) * m.ratePerHour * hours
+	})
+}
+
+func (m *Metrics) addOperations() {
 	total := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "git_operation_total", Help: "Git operations by status; retry counts further attempts.",
 	}, []string{"operation", "status"})
 	durations := prometheus.NewHistogramVec(histogramOpts("git_operation_duration_seconds",
 		"Duration of git operations, all attempts included.", .1, .5, 1, 2, 5, 10, 30, 60, 120, 300),
 		[]string{"operation"})
+	attempts := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "gitsandbox_operation_attempts", Help: "Attempts of the git operations that have ended.",
+		Buckets: []float64{1, 2, 3, 5, 10},
+	}, []string{"operation"})
 	failed := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "git_errors_total", Help: "Failed git operations by type of error.",
 	}, []string{"operation", "error_type"})
-	m.pushRetries = prometheus.NewCounterVec(prometheus.CounterOpts{
+	pushRetries := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "git_push_retry_count_total", Help: "Further attempts of pushes, by their number.",
 	}, []string{"attempt"})
 	conflicts := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "git_conflicts_detected_total", Help: "Conflicts found while integrating.",
 	}, []string{"operation"})
 
+	m.operations = map[string]*operationMetrics{}
 	for _, op := range gitOperations {
 		om := &operationMetrics{
+			m:         m,
 			started:   total.WithLabelValues(op, "started"),
 			success:   total.WithLabelValues(op, "success"),
 			failure:   total.WithLabelValues(op, "failure"),
 			retry:     total.WithLabelValues(op, "retry"),
 			duration:  durations.WithLabelValues(op),
+			attempts:  attempts.WithLabelValues(op),
 			conflicts: conflicts.WithLabelValues(op),
 			errors:    map[string]prometheus.Counter{},
 		}
@@ -132,21 +186,49 @@ func NewMetrics(opts *MetricsOptions) *Metrics {
 		if i+1 == maxRetryLabel {
 			label += "+"
 		}
-		m.retryCounter[i] = m.pushRetries.WithLabelValues(label)
+		m.retryCounter[i] = pushRetries.WithLabelValues(label)
 	}
+	m.collectors = append(m.collectors, total, durations, attempts, failed, pushRetries, conflicts)
+}
 
-	m.collectors = []prometheus.Collector{
-		m.creation, m.cacheHits, m.cacheMisses, total, durations, failed, m.pushRetries, conflicts,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{ //nolint:promlinter // the name is fixed: dashboards use it
-			Name: "active_sandboxes_total", Help: "Sandboxes that this process keeps.",
-		}, func() float64 { active, _ := m.accounts.read(); return float64(active) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{ //nolint:promlinter // the name is fixed: dashboards use it
-			Name: "sandbox_hours_total", Help: "Running time of sandboxes in hours.",
-			ConstLabels: prometheus.Labels{"project": o.Project},
-		}, func() float64 { _, hours := m.accounts.read(); return hours }),
-		m.costGauge("hourly", 1), m.costGauge("daily", 24), m.costGauge("monthly", 730),
+func (m *Metrics) addRequests() {
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gitsandbox_requests_total", Help: "Requests to sandboxes, to E2B's control plane and to git remotes, by how they ended.",
+	}, []string{"target", "kind", "status"})
+	m.requests = map[requestName]map[string]prometheus.Counter{}
+	for _, r := range requestNames {
+		byStatus := map[string]prometheus.Counter{"": requests.WithLabelValues(r.target, r.kind, "success")}
+		for _, t := range errorTypes {
+			byStatus[t] = requests.WithLabelValues(r.target, r.kind, t)
+		}
+		m.requests[r] = byStatus
 	}
-	return m
+	m.collectors = append(m.collectors, requests)
+}
+
+func (m *Metrics) addPushes() {
+	relayBytes := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gitsandbox_relay_bytes_total", Help: "Bytes of packs that went through this process: fetch into a sandbox, push to the remote.",
+	}, []string{"direction"})
+	packChecks := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gitsandbox_pack_checks_total", Help: "Packs that were checked before they were published, by result.",
+	}, []string{"result"})
+	refusals := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gitsandbox_policy_refusals_total", Help: "Pushes and packs that the push policy refused, by rule.",
+	}, []string{"rule"})
+	m.relayBytes = counters(relayBytes, relayFetch, relayPush)
+	m.packChecks = counters(packChecks, checkPassed, checkRefused)
+	m.refusals = counters(refusals, policyRules...)
+	m.collectors = append(m.collectors, relayBytes, packChecks, refusals)
+}
+
+// counters returns a counter for each value of the one label of v.
+func counters(v *prometheus.CounterVec, values ...string) map[string]prometheus.Counter {
+	out := map[string]prometheus.Counter{}
+	for _, value := range values {
+		out[value] = v.WithLabelValues(value)
+	}
+	return out
 }
 
 func histogramOpts(name, help string, buckets ...float64) prometheus.HistogramOpts {
@@ -158,16 +240,6 @@ func histogramOpts(name, help string, buckets ...float64) prometheus.HistogramOp
 		NativeHistogramMaxBucketNumber:  100,
 		NativeHistogramMinResetDuration: time.Hour,
 	}
-}
-
-func (m *Metrics) costGauge(period string, hours float64) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "estimated_cost_dollars", Help: "Cost of a period if the sandboxes that run now went on.",
-		ConstLabels: prometheus.Labels{"period": period},
-	}, func() float64 {
-		active, _ := m.accounts.read()
-		return float64(active) * m.ratePerHour * hours
-	})
 }
 
 // Describe implements [prometheus.Collector].
@@ -193,46 +265,54 @@ func (m *Metrics) operation(op string) *operationMetrics {
 	return m.operations[op]
 }
 
-func (o *operationMetrics) start() {
+func (o *operationMetrics) start(ctx context.Context) {
 	if o != nil {
-		o.started.Inc()
+		inc(o.started, o.m.exemplar(ctx))
 	}
 }
 
-func (o *operationMetrics) again() {
+func (o *operationMetrics) again(ctx context.Context) {
 	if o != nil {
-		o.retry.Inc()
+		inc(o.retry, o.m.exemplar(ctx))
 	}
 }
 
-func (o *operationMetrics) conflict() {
+func (o *operationMetrics) conflict(ctx context.Context) {
 	if o != nil {
-		o.conflicts.Inc()
+		inc(o.conflicts, o.m.exemplar(ctx))
 	}
 }
 
-func (o *operationMetrics) done(d time.Duration, err error) {
+func (o *operationMetrics) done(ctx context.Context, d time.Duration, attempts int, err error) {
 	if o == nil {
 		return
 	}
-	o.duration.Observe(d.Seconds())
+	trace := o.m.exemplar(ctx)
+	o.attempts.Observe(float64(attempts))
+	observe(o.duration, d.Seconds(), trace)
 	if err == nil {
-		o.success.Inc()
+		inc(o.success, trace)
 		return
 	}
-	o.failure.Inc()
-	o.errors[ErrorType(err)].Inc()
+	inc(o.failure, trace)
+	inc(o.errors[ErrorType(err)], trace)
 }
 
-func (m *Metrics) pushRetry(n int) {
+func (m *Metrics) pushRetry(ctx context.Context, n int) {
 	if m != nil {
-		m.retryCounter[min(n, maxRetryLabel)-1].Inc()
+		inc(m.retryCounter[min(n, maxRetryLabel)-1], m.exemplar(ctx))
 	}
 }
 
 func (m *Metrics) created(d time.Duration) {
 	if m != nil {
 		m.creation.Observe(d.Seconds())
+	}
+}
+
+func (m *Metrics) started(source string) {
+	if m != nil {
+		m.starts[source].Inc()
 	}
 }
 
@@ -246,44 +326,66 @@ func (m *Metrics) cacheLookup(hit bool) {
 	}
 }
 
-// accounts adds up the running time of sandboxes, so that a scrape costs the
-// same however many there are. Times are hours on the monotonic clock, as
-// offsets from epoch: a jump of the wall clock does not show.
-type accounts struct {
-	epoch time.Time
-
-	mu       sync.Mutex
-	active   int
-	starts   float64 // sum of the starts of the active ones
-	finished float64 // sum of the running times of the others
-	reported float64 // the highest sum read: rounding must not lower a counter
-}
-
-// begin counts a sandbox that has run for age already, and returns what ends
-// the count. Calling that twice is harmless.
-func (m *Metrics) begin(age time.Duration) (end func()) {
+// requested counts a request that ended with an error of the given type, or
+// with "" for none.
+func (m *Metrics) requested(target, kind, errorType string) {
 	if m == nil {
-		return func() {}
+		return
 	}
-	a := &m.accounts
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	start := (time.Since(a.epoch) - max(age, 0)).Hours()
-	a.active++
-	a.starts += start
-	return sync.OnceFunc(func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.active--
-		a.starts -= start
-		a.finished += time.Since(a.epoch).Hours() - start
-	})
+	if c := m.requests[requestName{target, kind}][errorType]; c != nil {
+		c.Inc()
+	}
 }
 
-func (a *accounts) read() (active int, hours float64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	running := float64(a.active)*time.Since(a.epoch).Hours() - a.starts
-	a.reported = max(a.reported, a.finished+running)
-	return a.active, a.reported
+func (m *Metrics) relayed(direction string, n int64) {
+	if m != nil {
+		m.relayBytes[direction].Add(float64(n))
+	}
+}
+
+func (m *Metrics) packChecked(result string) {
+	if m != nil {
+		m.packChecks[result].Inc()
+	}
+}
+
+func (m *Metrics) refused(rule string) {
+	if m == nil {
+		return
+	}
+	if c := m.refusals[rule]; c != nil {
+		c.Inc()
+	}
+}
+
+// traceLabel is the label of an exemplar that Grafana and others look for.
+const traceLabel = "trace_id"
+
+// exemplar returns the labels of an exemplar, or nil for none. Ones that
+// client_golang would panic over are none.
+func (m *Metrics) exemplar(ctx context.Context) prometheus.Labels {
+	if m.traceID == nil {
+		return nil
+	}
+	id := m.traceID(ctx)
+	if id == "" || !utf8.ValidString(id) || utf8.RuneCountInString(id) > prometheus.ExemplarMaxRunes-len(traceLabel) {
+		return nil
+	}
+	return prometheus.Labels{traceLabel: id}
+}
+
+func inc(c prometheus.Counter, exemplar prometheus.Labels) {
+	if e, ok := c.(prometheus.ExemplarAdder); ok && exemplar != nil {
+		e.AddWithExemplar(1, exemplar)
+		return
+	}
+	c.Inc()
+}
+
+func observe(o prometheus.Observer, v float64, exemplar prometheus.Labels) {
+	if e, ok := o.(prometheus.ExemplarObserver); ok && exemplar != nil {
+		e.ObserveWithExemplar(v, exemplar)
+		return
+	}
+	o.Observe(v)
 }

@@ -28,6 +28,8 @@ func TestMetricsNamesAreFixed(t *testing.T) {
 	assert.Equal(t, []string{
 		"active_sandboxes_total", "estimated_cost_dollars", "git_conflicts_detected_total", "git_errors_total",
 		"git_operation_duration_seconds", "git_operation_total", "git_push_retry_count_total",
+		"gitsandbox_operation_attempts", "gitsandbox_pack_checks_total", "gitsandbox_policy_refusals_total",
+		"gitsandbox_relay_bytes_total", "gitsandbox_requests_total", "gitsandbox_sandbox_starts_total",
 		"sandbox_cache_hits_total", "sandbox_cache_misses_total", "sandbox_creation_seconds", "sandbox_hours_total",
 	}, names)
 }
@@ -47,15 +49,16 @@ func TestMetricsLint(t *testing.T) {
 func TestMetricsOfAnOperation(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics(nil)
+	ctx := t.Context()
 	o := m.operation("push")
-	o.start()
-	o.again()
-	o.conflict()
-	m.pushRetry(1)
-	m.pushRetry(25)
-	o.done(3*time.Second, ErrConflict)
-	o.start()
-	o.done(time.Second, nil)
+	o.start(ctx)
+	o.again(ctx)
+	o.conflict(ctx)
+	m.pushRetry(ctx, 1)
+	m.pushRetry(ctx, 25)
+	o.done(ctx, 3*time.Second, 2, ErrConflict)
+	o.start(ctx)
+	o.done(ctx, time.Second, 1, nil)
 	require.NoError(t, testutil.CollectAndCompare(only{m, "push"}, strings.NewReader(`
 # HELP git_operation_total Git operations by status; retry counts further attempts.
 # TYPE git_operation_total counter
@@ -118,16 +121,21 @@ sandbox_hours_total{project="p"} 3.5
 
 func TestMetricsAreTrueUnderConcurrency(t *testing.T) {
 	t.Parallel()
-	m := NewMetrics(nil)
+	m := NewMetrics(&MetricsOptions{TraceID: func(context.Context) string { return "4bf92f3577b34da6a3ce929d0e0e4736" }})
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			for range 1000 {
 				o := m.operation("status")
-				o.start()
+				o.start(t.Context())
 				end := m.begin(0)
 				m.cacheLookup(true)
-				o.done(time.Millisecond, nil)
+				m.requested("sandbox", "exec", "")
+				m.relayed(relayFetch, 3)
+				m.packChecked(checkPassed)
+				m.refused("size")
+				m.started(startCache)
+				o.done(t.Context(), time.Millisecond, 1, nil)
 				end()
 			}
 		})
@@ -135,6 +143,11 @@ func TestMetricsAreTrueUnderConcurrency(t *testing.T) {
 	wg.Wait()
 	assert.InDelta(t, 8000, testutil.ToFloat64(m.operations["status"].success), 0)
 	assert.InDelta(t, 8000, testutil.ToFloat64(m.cacheHits), 0)
+	assert.InDelta(t, 8000, testutil.ToFloat64(m.requests[requestName{"sandbox", "exec"}][""]), 0)
+	assert.InDelta(t, 24000, testutil.ToFloat64(m.relayBytes["fetch"]), 0)
+	assert.InDelta(t, 8000, testutil.ToFloat64(m.packChecks["passed"]), 0)
+	assert.InDelta(t, 8000, testutil.ToFloat64(m.refusals["size"]), 0)
+	assert.InDelta(t, 8000, testutil.ToFloat64(m.starts["cache"]), 0)
 	active, _ := m.accounts.read()
 	assert.Zero(t, active)
 }
@@ -142,22 +155,18 @@ func TestMetricsAreTrueUnderConcurrency(t *testing.T) {
 func TestNilMetricsDropWhatTheyAreTold(t *testing.T) {
 	t.Parallel()
 	var m *Metrics
-	m.operation("push").start()
-	m.operation("push").again()
-	m.operation("push").conflict()
-	m.operation("push").done(0, context.Canceled)
-	m.pushRetry(1)
+	ctx := t.Context()
+	m.operation("push").start(ctx)
+	m.operation("push").again(ctx)
+	m.operation("push").conflict(ctx)
+	m.operation("push").done(ctx, 0, 1, context.Canceled)
+	m.pushRetry(ctx, 1)
+	m.requested("sandbox", "exec", "")
+	m.relayed(relayPush, 1)
+	m.packChecked(checkRefused)
+	m.refused("ref")
+	m.started(startE2B)
 	m.created(0)
 	m.cacheLookup(true)
 	m.begin(0)()
-}
-
-func BenchmarkMetricsOperation(b *testing.B) {
-	m := NewMetrics(nil)
-	b.ReportAllocs()
-	for b.Loop() {
-		o := m.operation("status")
-		o.start()
-		o.done(time.Millisecond, nil)
-	}
 }

@@ -33,7 +33,7 @@ func (c *Client) attach(ctx context.Context, id string) (*Sandbox, error) {
 		if a, ok := c.transport.(e2b.Attacher); ok {
 			sb, err := a.Attach(rec.Sandbox.info())
 			if err == nil {
-				return c.keep(ctx, sb, rec, false), nil
+				return c.keep(ctx, sb, rec, startCache, false), nil
 			}
 			c.cacheFailed(ctx, id, err)
 		}
@@ -52,13 +52,17 @@ func (c *Client) attach(ctx context.Context, id string) (*Sandbox, error) {
 		}
 	}
 	rec.Sandbox = newAttachment(sb.Info())
-	return c.keep(ctx, sb, rec, counted), nil
+	return c.keep(ctx, sb, rec, startE2B, counted), nil
 }
 
 // keep adds a sandbox to those that this process keeps. It is counted here
 // where no cache record shows that another process counts it.
-func (c *Client) keep(ctx context.Context, sb e2b.Sandbox, rec *record, counted bool) *Sandbox {
-	l := c.fleet.add(newLive(sb, rec), counted, 0) //nolint:contextcheck // the upkeep lives as long as the Client
+func (c *Client) keep(ctx context.Context, sb e2b.Sandbox, rec *record, source string, counted bool) *Sandbox {
+	found := newLive(sb, rec)
+	l := c.fleet.add(found, counted, 0) //nolint:contextcheck // the upkeep lives as long as the Client
+	if l == found {
+		c.metrics.started(source)
+	}
 	c.store(ctx, l)
 	return &Sandbox{c: c, live: l, credentials: c.credentials}
 }

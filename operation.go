@@ -31,8 +31,9 @@ func (c *Client) begin(ctx context.Context, info OperationInfo) (context.Context
 	stop := context.AfterFunc(c.closing, cancel)
 	o.cancel = func() { stop(); cancel() }
 	o.release = sync.OnceFunc(func() { o.cancel(); c.leave() })
-	o.metrics.start()
-	return c.traces.operationStart(ctx, info), o, nil
+	ctx = c.traces.operationStart(ctx, info)
+	o.metrics.start(ctx)
+	return ctx, o, nil
 }
 
 // end finishes an operation and returns its error as the caller gets it.
@@ -42,7 +43,7 @@ func (o *operation) end(ctx context.Context, err error) error {
 		err = o.wrap(ctx, err)
 	}
 	d := time.Since(o.start)
-	o.metrics.done(d, err)
+	o.metrics.done(ctx, d, o.attempts, err)
 	o.c.traces.operationDone(ctx, o.info, OperationResult{Duration: d, Attempts: o.attempts, Err: err})
 
 	attrs := []slog.Attr{
@@ -115,14 +116,14 @@ func (o *operation) retry(ctx context.Context, fn func(ctx context.Context) erro
 		func(attempt int, wait time.Duration, err error) {
 			o.c.traces.attemptDone(attemptCtx, o.info, attempt, wait, o.c.redact.Error(err))
 			if errors.Is(err, ErrConflict) {
-				o.metrics.conflict()
+				o.metrics.conflict(attemptCtx)
 			}
 			if wait < 0 {
 				return
 			}
-			o.metrics.again()
+			o.metrics.again(attemptCtx)
 			if o.info.Operation == "push" {
-				o.c.metrics.pushRetry(attempt)
+				o.c.metrics.pushRetry(attemptCtx, attempt)
 			}
 			o.c.log.LogAttrs(attemptCtx, slog.LevelInfo, "attempt failed",
 				slog.String("operation", o.info.Operation), slog.String("sandbox_id", o.info.SandboxID),

@@ -78,7 +78,7 @@ func (s *Sandbox) relay(ctx context.Context, r *remote, opts *smarthttp.FetchOpt
 		fetch: gitcmd.Fetch{Pack: randomID() + ".pack", Shallow: res.Shallow, Unshallow: res.Unshallow},
 		cut:   res.Shallow, continuing: res.Unshallow,
 	}
-	src := &sourceReader{r: res.Pack}
+	src := &sourceReader{r: res.Pack, read: func(n int) { s.c.metrics.relayed(relayFetch, int64(n)) }}
 	if err := s.upload(ctx, gitcmd.UploadDir+"/"+g.fetch.Pack, src); err != nil {
 		if failed := src.failed.Load(); failed != nil {
 			return nil, fromRemote(*failed)
@@ -96,14 +96,16 @@ func (s *Sandbox) relay(ctx context.Context, r *remote, opts *smarthttp.FetchOpt
 }
 
 // sourceReader remembers the error of what it reads, to tell it from that of
-// the other end.
+// the other end, and tells how much it was.
 type sourceReader struct {
 	r      io.Reader
+	read   func(n int)
 	failed atomic.Pointer[error]
 }
 
 func (s *sourceReader) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
+	s.read(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		s.failed.Store(&err)
 	}

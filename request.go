@@ -9,15 +9,16 @@ import (
 	"github.com/gitsandbox/gitsandbox/e2b"
 )
 
-// request runs fn as one traced request.
+// request runs fn as one request, counted and traced.
 func request[T any](ctx context.Context, c *Client, info RequestInfo, fn func(context.Context) (T, error)) (T, error) {
-	if len(c.traces) == 0 {
-		return fn(ctx)
-	}
 	start := time.Now()
 	ctx = c.traces.requestStart(ctx, info)
 	v, err := fn(ctx)
-	c.traces.requestDone(ctx, info, time.Since(start), c.redact.Error(err))
+	d, told := time.Since(start), fromRemote(fromE2B(err))
+	c.metrics.requested(info.Target, info.Kind, ErrorType(told))
+	if len(c.traces) > 0 {
+		c.traces.requestDone(ctx, info, d, c.redact.Error(told))
+	}
 	return v, err
 }
 

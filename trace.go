@@ -30,7 +30,8 @@ type Trace struct {
 	// for the request.
 	RequestStart func(ctx context.Context, info RequestInfo) context.Context
 
-	// RequestDone is called after the request.
+	// RequestDone is called after the request. Err is in the terms of this
+	// package, so that [ErrorType] tells its type.
 	RequestDone func(ctx context.Context, info RequestInfo, d time.Duration, err error)
 
 	// PushDecided is called for each push that reached a decision: it was
@@ -59,7 +60,7 @@ type RequestInfo struct {
 	Target string
 
 	// Kind is the request: "exec", "upload", "download", "create", "connect",
-	// "get", "list", "kill", "set_timeout", "ls-refs", "fetch",
+	// "list", "kill", "set_timeout", "ls-refs", "fetch",
 	// "advertisement" or "receive-pack".
 	Kind string
 
