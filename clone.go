@@ -223,7 +223,7 @@ func (c *Client) clone(ctx context.Context, o *operation, p *clonePlan) (*Sandbo
 		n.undo(ctx)
 		return nil, err
 	}
-	n.s.live = c.fleet.add(n.s.live, true, time.Since(n.s.live.rec.Sandbox.StartedAt)) //nolint:contextcheck // the upkeep lives as long as the Client
+	n.s.live = c.fleet.add(n.s.live, true, n.age()) //nolint:contextcheck // the upkeep lives as long as the Client
 	c.store(ctx, n.s.live)
 	n.release()
 	return n.s, nil
@@ -289,7 +289,8 @@ type newClone struct {
 	c       *Client
 	p       *clonePlan
 	opID    string
-	release func() // of the place in the fleet
+	asked   time.Time // when E2B was asked for the sandbox
+	release func()    // of the place in the fleet
 	s       *Sandbox
 }
 
@@ -374,6 +375,7 @@ func (n *newClone) create(ctx context.Context, rec *record) error {
 		}
 		n.release = release
 	}
+	n.asked = time.Now()
 	sb, err := n.c.create(ctx, n.p, rec)
 	if err != nil {
 		return err
@@ -387,6 +389,11 @@ func (n *newClone) create(ctx context.Context, rec *record) error {
 	l.capped = !info.EndAt.IsZero() && info.EndAt.Sub(rec.Sandbox.StartedAt) < n.c.fleet.lifetime()-time.Minute
 	n.s = &Sandbox{c: n.c, live: l, credentials: n.p.credentials}
 	return nil
+}
+
+// age is how long the sandbox has run, by E2B's clock as far as that can be true.
+func (n *newClone) age() time.Duration {
+	return min(time.Since(n.s.live.rec.Sandbox.StartedAt), time.Since(n.asked))
 }
 
 // create asks E2B for a sandbox. A create whose reply was lost may have made

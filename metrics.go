@@ -7,10 +7,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
-)
 
-// DefaultCostPerSandboxHour is in US dollars.
-const DefaultCostPerSandboxHour = 0.015
+	"github.com/gitsandbox/gitsandbox/e2b"
+)
 
 // Metrics are the Prometheus metrics of one or more Clients, whose figures they
 // add up. It is a [prometheus.Collector] that the caller registers; nothing is
@@ -28,7 +27,7 @@ const DefaultCostPerSandboxHour = 0.015
 //	git_push_retry_count_total{attempt}             counter: the 1st, 2nd, ... further attempt of a push
 //	git_conflicts_detected_total{operation}         counter: conflicts, kept and undone ones
 //	sandbox_hours_total{project}                    counter: running time of the sandboxes that this process made or took over
-//	estimated_cost_dollars{period}                  gauge: cost of an hour, a day, a month (730 h) if what runs now went on
+//	estimated_cost_dollars{period}                  gauge: what an hour, a day (24 h) and a month (730 h) cost if the sandboxes that run now ran all of it, in US dollars
 //	gitsandbox_operation_attempts{operation}        histogram: attempts of each operation that has ended
 //	gitsandbox_requests_total{target,kind,status}   counter: requests as in [RequestInfo]; success, or the [ErrorType]
 //	gitsandbox_sandbox_starts_total{source}         counter: sandboxes that this process began to keep: created, from the cache, found at e2b
@@ -51,7 +50,6 @@ type Metrics struct {
 	packChecks   map[string]prometheus.Counter
 	refusals     map[string]prometheus.Counter
 	collectors   []prometheus.Collector
-	ratePerHour  float64
 	traceID      func(context.Context) string
 
 	accounts accounts
@@ -70,9 +68,21 @@ type MetricsOptions struct {
 	// Project is the value of the label project. Default "default".
 	Project string
 
-	// CostPerSandboxHour is in US dollars. Default
-	// [DefaultCostPerSandboxHour]; a negative one means 0.
+	// CostPerSandboxHour is what a sandbox of any size costs, in US dollars per
+	// hour. Default [DefaultCostPerSandboxHour]; a negative one means 0.
 	CostPerSandboxHour float64
+
+	// CostPerVCPUSecond and CostPerGiBSecond are what a sandbox costs by its
+	// size, as E2B bills it: US dollars per second for each vCPU, and for each
+	// GiB of memory. Where one of them is above 0 they take the place of
+	// CostPerSandboxHour. Default 0.
+	CostPerVCPUSecond, CostPerGiBSecond float64
+
+	// AssumedCPUCount and AssumedMemoryMB are the size of the sandboxes whose
+	// size is not known, in vCPUs and MiB: E2B does not tell it of one that was
+	// just created. Set them to those of your template. Default 2 and 512, which
+	// E2B's template "base" has.
+	AssumedCPUCount, AssumedMemoryMB int
 
 	// TraceID returns the ID of the trace that a context belongs to, for
 	// exemplars, or "" where there is none. It is called with the context of
@@ -91,15 +101,8 @@ func NewMetrics(opts *MetricsOptions) *Metrics {
 	if o.Project == "" {
 		o.Project = "default"
 	}
-	switch {
-	case o.CostPerSandboxHour == 0:
-		o.CostPerSandboxHour = DefaultCostPerSandboxHour
-	case o.CostPerSandboxHour < 0:
-		o.CostPerSandboxHour = 0
-	}
-
-	m := &Metrics{ratePerHour: o.CostPerSandboxHour, traceID: o.TraceID}
-	m.accounts.epoch = time.Now()
+	m := &Metrics{traceID: o.TraceID}
+	m.accounts.open(newPrices(&o))
 	m.addSandboxes(o.Project)
 	m.addOperations()
 	m.addRequests()
@@ -128,7 +131,7 @@ func (m *Metrics) addSandboxes(project string) {
 			Name: "sandbox_hours_total", Help: "Running time of sandboxes in hours.",
 			ConstLabels: prometheus.Labels{"project": project},
 		}, func() float64 { _, hours := m.accounts.read(); return hours }),
-		m.costGauge("hourly", 1), m.costGauge("daily", 24), m.costGauge("monthly", 730),
+		m.costGauge("hourly", 1), m.costGauge("daily", hoursPerDay), m.costGauge("monthly", hoursPerMonth),
 	)
 }
 
@@ -136,10 +139,7 @@ func (m *Metrics) costGauge(period string, hours float64) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "estimated_cost_dollars", Help: "Cost of a period if the sandboxes that run now went on.",
 		ConstLabels: prometheus.Labels{"period": period},
-	}, func() float64 {
-		active, _ := m.accounts.read()
-		return float64(active) * m.ratePerHour * hours
-	})
+	}, func() float64 { return m.accounts.balance().hourly * hours })
 }
 
 func (m *Metrics) addOperations() {
@@ -388,4 +388,12 @@ func observe(o prometheus.Observer, v float64, exemplar prometheus.Labels) {
 		return
 	}
 	o.Observe(v)
+}
+
+// begin counts a sandbox as accounts do.
+func (m *Metrics) begin(age time.Duration, info *e2b.SandboxInfo) (end func()) {
+	if m == nil {
+		return func() {}
+	}
+	return m.accounts.begin(age, info)
 }

@@ -17,6 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gitsandbox/gitsandbox/e2b"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -90,7 +92,7 @@ func TestMetricsDoNotGrow(t *testing.T) {
 			// Each of them with each of the others.
 			n := i / len(gitOperations)
 			op, failure, r := gitOperations[i%len(gitOperations)], kinds[n%len(kinds)], requestNames[n/len(kinds)%len(requestNames)]
-			end := m.begin(0)
+			end := m.begin(0, &e2b.SandboxInfo{})
 			_, _ = operate(t.Context(), c, OperationInfo{Operation: op, SandboxID: id, URL: url},
 				func(ctx context.Context, _ *operation) (int, error) {
 					m.cacheLookup(i%2 == 0)

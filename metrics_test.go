@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gitsandbox/gitsandbox/e2b"
 )
 
 func TestMetricsNamesAreFixed(t *testing.T) {
@@ -92,8 +94,8 @@ func TestMetricsHoursAndCost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMetrics(&MetricsOptions{Project: "p", CostPerSandboxHour: 0.02})
-		first := m.begin(0)
-		second := m.begin(30 * time.Minute) // has run for half an hour already
+		first := m.begin(0, &e2b.SandboxInfo{})
+		second := m.begin(30*time.Minute, &e2b.SandboxInfo{}) // has run for half an hour already
 		advance(time.Hour)
 		first()
 		first() // twice is harmless
@@ -128,7 +130,7 @@ func TestMetricsAreTrueUnderConcurrency(t *testing.T) {
 			for range 1000 {
 				o := m.operation("status")
 				o.start(t.Context())
-				end := m.begin(0)
+				end := m.begin(0, &e2b.SandboxInfo{})
 				m.cacheLookup(true)
 				m.requested("sandbox", "exec", "")
 				m.relayed(relayFetch, 3)
@@ -168,5 +170,5 @@ func TestNilMetricsDropWhatTheyAreTold(t *testing.T) {
 	m.started(startE2B)
 	m.created(0)
 	m.cacheLookup(true)
-	m.begin(0)()
+	m.begin(0, &e2b.SandboxInfo{})()
 }
