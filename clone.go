@@ -250,7 +250,7 @@ func (c *Client) lookup(ctx context.Context, key string) *Sandbox {
 		if err != nil && !errors.Is(err, ErrCacheMiss) {
 			c.cacheFailed(ctx, "", err)
 		}
-		c.metrics.cacheLookup(false)
+		c.meter.cacheLookup(false)
 		return nil
 	}
 	s, err := c.attach(ctx, string(id))
@@ -416,8 +416,8 @@ func (c *Client) create(ctx context.Context, p *clonePlan, rec *record) (e2b.San
 	if err != nil {
 		return nil, fromE2B(err)
 	}
-	c.metrics.created(time.Since(start))
-	c.metrics.started(startCreated)
+	c.meter.creation(time.Since(start))
+	c.meter.started(startCreated)
 	return sb, nil
 }
 

@@ -136,7 +136,7 @@ func (f *fleet) add(l *live, counted bool, age time.Duration) *live {
 	}
 	l.expiry = time.Now().Add(f.c.ttl + expirySlack)
 	if counted {
-		l.endCount = f.c.metrics.begin(age, l.sandbox.Info())
+		l.endCount = f.c.meter.begin(age, l.sandbox.Info())
 	}
 	f.lives[l.id] = l
 	if !f.running && !f.stopped {

@@ -56,8 +56,8 @@ type Options struct {
 	// "gitsandbox <gitsandbox@localhost>".
 	Identity Signature
 
-	// Metrics records what happens. Default: nothing does. The caller
-	// registers it.
+	// Metrics records what happens, for Prometheus. The caller registers it.
+	// Default: none; [Client.Stats] works without.
 	Metrics *Metrics
 
 	// Policy bounds what Push may publish. Default: the zero [PushPolicy].
@@ -97,7 +97,7 @@ type Client struct {
 	retry         RetryPolicy
 	credentials   CredentialSource
 	identity      Signature
-	metrics       *Metrics
+	meter         *meter
 	policy        PushPolicy
 	redact        *redact.Redactor
 	secrets       secrets
@@ -137,7 +137,7 @@ func New(t e2b.Transport, opts *Options) (*Client, error) {
 	c := &Client{
 		transport: t, cache: o.Cache, ttl: o.CacheTTL, timeout: o.Timeout,
 		defaultBranch: o.DefaultBranch, template: o.Template, retry: o.Retry,
-		credentials: o.Credentials, identity: o.Identity, metrics: o.Metrics,
+		credentials: o.Credentials, identity: o.Identity, meter: newMeter(o.Metrics),
 		policy: policy, traces: slices.DeleteFunc(slices.Clone(o.Trace), func(t *Trace) bool { return t == nil }), log: o.Logger,
 		redact: redact.New(), git: newGitClient(o.HTTPClient),
 		closing: closing, close: cancel,

@@ -160,6 +160,12 @@ func TestMetricsOfPushes(t *testing.T) {
 	})
 	m.want(t, "gitsandbox_pack_checks_total", map[string]float64{"passed": 2, "refused": 3})
 	m.want(t, "gitsandbox_relay_bytes_total", map[string]float64{"fetch": float64(m.packs.bytes.Load()), "push": published})
+
+	// Stats say the same.
+	stats := m.client.Stats()
+	assert.EqualValues(t, m.packs.bytes.Load(), stats.FetchedBytes)
+	assert.InDelta(t, published, float64(stats.PushedBytes), 0)
+	assert.Equal(t, []int64{2, 3, 4}, []int64{stats.PacksPassed, stats.PacksRefused, stats.PolicyRefusals})
 }
 
 func TestMetricsOfRequestsAreThoseThatATraceSees(t *testing.T) {
@@ -197,6 +203,10 @@ func TestMetricsOfRequestsAreThoseThatATraceSees(t *testing.T) {
 		total += n
 	}
 	assert.InDelta(t, total, sum(t, m.registry, "gitsandbox_requests_total"), 0, "and no others")
+	failed := total - sum(t, m.registry, "gitsandbox_requests_total", "success")
+	one, two := m.client.Stats(), other.Stats()
+	assert.InDelta(t, total, float64(one.Requests+two.Requests), 0)
+	assert.InDelta(t, failed, float64(one.RequestErrors+two.RequestErrors), 0)
 	for _, k := range [][3]string{
 		{"control", "create", "network"},
 		{"control", "create", "success"},

@@ -61,7 +61,7 @@ func (c *Client) keep(ctx context.Context, sb e2b.Sandbox, rec *record, source s
 	found := newLive(sb, rec)
 	l := c.fleet.add(found, counted, 0) //nolint:contextcheck // the upkeep lives as long as the Client
 	if l == found {
-		c.metrics.started(source)
+		c.meter.started(source)
 	}
 	c.store(ctx, l)
 	return &Sandbox{c: c, live: l, credentials: c.credentials}

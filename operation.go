@@ -13,7 +13,7 @@ import (
 type operation struct {
 	c        *Client
 	info     OperationInfo
-	metrics  *operationMetrics // nil where the operation is not git's
+	meter    *operationMeter // nil where the operation is not git's
 	start    time.Time
 	attempts int
 	cancel   context.CancelFunc
@@ -26,13 +26,13 @@ func (c *Client) begin(ctx context.Context, info OperationInfo) (context.Context
 	if !c.enter() {
 		return ctx, nil, &Error{Op: info.Operation, SandboxID: info.SandboxID, URL: info.URL, Err: ErrClosed}
 	}
-	o := &operation{c: c, info: info, metrics: c.metrics.operation(info.Operation), start: time.Now()}
+	o := &operation{c: c, info: info, meter: c.meter.operation(info.Operation), start: time.Now()}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	stop := context.AfterFunc(c.closing, cancel)
 	o.cancel = func() { stop(); cancel() }
-	o.release = sync.OnceFunc(func() { o.cancel(); c.leave() })
+	o.release = sync.OnceFunc(func() { o.cancel(); o.meter.leave(); c.leave() })
 	ctx = c.traces.operationStart(ctx, info)
-	o.metrics.start(ctx)
+	o.meter.start(ctx)
 	return ctx, o, nil
 }
 
@@ -43,7 +43,7 @@ func (o *operation) end(ctx context.Context, err error) error {
 		err = o.wrap(ctx, err)
 	}
 	d := time.Since(o.start)
-	o.metrics.done(ctx, d, o.attempts, err)
+	o.meter.finish(ctx, d, o.attempts, err)
 	o.c.traces.operationDone(ctx, o.info, OperationResult{Duration: d, Attempts: o.attempts, Err: err})
 
 	attrs := []slog.Attr{
@@ -116,15 +116,12 @@ func (o *operation) retry(ctx context.Context, fn func(ctx context.Context) erro
 		func(attempt int, wait time.Duration, err error) {
 			o.c.traces.attemptDone(attemptCtx, o.info, attempt, wait, o.c.redact.Error(err))
 			if errors.Is(err, ErrConflict) {
-				o.metrics.conflict(attemptCtx)
+				o.meter.conflict(attemptCtx)
 			}
 			if wait < 0 {
 				return
 			}
-			o.metrics.again(attemptCtx)
-			if o.info.Operation == "push" {
-				o.c.metrics.pushRetry(attemptCtx, attempt)
-			}
+			o.meter.again(attemptCtx, attempt)
 			o.c.log.LogAttrs(attemptCtx, slog.LevelInfo, "attempt failed",
 				slog.String("operation", o.info.Operation), slog.String("sandbox_id", o.info.SandboxID),
 				slog.Int("attempt", attempt), slog.Duration("wait", wait),

@@ -203,7 +203,7 @@ func (s *Sandbox) runPacked(ctx context.Context, name string, args []string, p *
 	done, err := p.read(st, integrates)
 	// Why the step failed says more than where its output ended.
 	if _, violated := errors.AsType[*smarthttp.Violation](err); violated {
-		s.c.metrics.packChecked(checkRefused)
+		s.c.meter.packChecked(checkRefused)
 	} else if stepErr := st.wait(name); stepErr != nil {
 		return nil, stepErr
 	}
@@ -289,9 +289,9 @@ func (p *pushing) publish(ctx context.Context, o *operation, r *remote, rec *rec
 	protected, err := p.verify(rec, old, head, pk)
 	if err != nil {
 		if v, ok := errors.AsType[*PolicyError](err); ok {
-			s.c.metrics.packChecked(checkRefused)
+			s.c.meter.packChecked(checkRefused)
 			if v.Rule == "fast_forward" {
-				s.c.metrics.refused(v.Rule)
+				s.c.meter.refused(v.Rule)
 				return nil, p.rejected(err)
 			}
 			audit.Decision, audit.Rule = "refused by policy", v.Rule
@@ -299,7 +299,7 @@ func (p *pushing) publish(ctx context.Context, o *operation, r *remote, rec *rec
 		}
 		return nil, err
 	}
-	s.c.metrics.packChecked(checkPassed)
+	s.c.meter.packChecked(checkPassed)
 	report, err := p.send(ctx, r, old, head, pk)
 	switch {
 	case errors.Is(err, ErrPushRejected):
@@ -312,7 +312,7 @@ func (p *pushing) publish(ctx context.Context, o *operation, r *remote, rec *rec
 		return nil, err
 	}
 	audit.Decision = "published"
-	s.c.metrics.relayed(relayPush, pk.spool.size)
+	s.c.meter.relayed(relayPush, pk.spool.size)
 	s.c.audit(ctx, audit)
 	s.note(p.Branch, head, protected)
 	result.PackBytes, result.Messages = pk.spool.size, s.c.printable([]byte(report.Messages))
@@ -424,7 +424,7 @@ func (s *Sandbox) note(branch string, head Hash, protected *smarthttp.Protected)
 // audit tells of a decision about a push.
 func (c *Client) audit(ctx context.Context, a PushAudit) {
 	if a.Rule != "" {
-		c.metrics.refused(a.Rule)
+		c.meter.refused(a.Rule)
 	}
 	c.traces.pushDecided(ctx, a)
 	c.log.LogAttrs(ctx, slog.LevelInfo, "push",

@@ -78,7 +78,7 @@ func (s *Sandbox) relay(ctx context.Context, r *remote, opts *smarthttp.FetchOpt
 		fetch: gitcmd.Fetch{Pack: randomID() + ".pack", Shallow: res.Shallow, Unshallow: res.Unshallow},
 		cut:   res.Shallow, continuing: res.Unshallow,
 	}
-	src := &sourceReader{r: res.Pack, read: func(n int) { s.c.metrics.relayed(relayFetch, int64(n)) }}
+	src := &sourceReader{r: res.Pack, read: func(n int) { s.c.meter.relayed(relayFetch, int64(n)) }}
 	if err := s.upload(ctx, gitcmd.UploadDir+"/"+g.fetch.Pack, src); err != nil {
 		if failed := src.failed.Load(); failed != nil {
 			return nil, fromRemote(*failed)

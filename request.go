@@ -15,7 +15,7 @@ func request[T any](ctx context.Context, c *Client, info RequestInfo, fn func(co
 	ctx = c.traces.requestStart(ctx, info)
 	v, err := fn(ctx)
 	d, told := time.Since(start), fromRemote(fromE2B(err))
-	c.metrics.requested(info.Target, info.Kind, ErrorType(told))
+	c.meter.requested(info.Target, info.Kind, ErrorType(told))
 	if len(c.traces) > 0 {
 		c.traces.requestDone(ctx, info, d, c.redact.Error(told))
 	}

@@ -24,7 +24,7 @@ func (c *Client) load(ctx context.Context, id string) *record {
 	if err != nil && !errors.Is(err, ErrCacheMiss) {
 		c.cacheFailed(ctx, id, err)
 	}
-	c.metrics.cacheLookup(rec != nil)
+	c.meter.cacheLookup(rec != nil)
 	return rec
 }
 
