@@ -62,18 +62,29 @@ delete_ref() {
 	read_ref "$1" || oid=invalid
 	if [ "$oid" = "$2" ]; then
 		if [ -s "$G/packed-refs" ] && grep -q -F -- " $1" "$G/packed-refs"; then
-			set -C
-			awk -v name="$1" '
-				/^[^#^]/ { skip = ($2 == name) }
-				/^#/ { skip = 0 }
-				!skip { print }' "$G/packed-refs" 2>/dev/null >"$G/packed-refs.lock" || { set +C; return 1; }
-			set +C
-			mv -fT -- "$G/packed-refs.lock" "$G/packed-refs" || return 1
+			unpack_ref "$1" || return 1
 		fi
 		rm -f -- "$file"
 	fi
 	rm -f -- "$file.lock"
 	ref_lock=
 	[ "$oid" = "$2" ]
+}
+
+# unpack_ref NAME takes a ref out of the packed ones, under git's own lock.
+unpack_ref() {
+	held=$G/packed-refs.lock
+	if exists "$held"; then clear_stale "$held" || return 1; fi
+	packed_lock=$held
+	set -C
+	printf '%s\n' "$marker" 2>/dev/null >"$held" || { set +C; return 1; }
+	set +C
+	awk -v name="$1" '
+		/^[^#^]/ { skip = ($2 == name) }
+		/^#/ { skip = 0 }
+		!skip { print }' "$G/packed-refs" >"$Q/unpacked" &&
+		mv -fT -- "$Q/unpacked" "$G/packed-refs" || return 1
+	rm -f -- "$held"
+	packed_lock=
 }
 main

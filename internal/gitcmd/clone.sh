@@ -4,6 +4,7 @@ main() {
 	exists "$gs_uploads" || mkdir "$gs_uploads"
 	real_dir "$gs_uploads" || fail 65 'the upload directory is not a directory'
 	absent_or_file "$gs_uploads/.lock" || fail 65 'the lock is not a file'
+	mode=x
 	take_lock "$gs_uploads/.lock" x
 	set -- "$gs_uploads"/.clone.*
 	if exists "$1"; then rm -rf -- "$@"; fi

@@ -47,6 +47,28 @@ func crowd(content string) map[string]string {
 	return files
 }
 
+// unlockedAgrees reads without the lock what a step has left that may have been
+// killed. It is refused, or it is what a step with the lock finds, which recovers.
+func (b *box) unlockedAgrees() {
+	b.t.Helper()
+	out, _, code := b.run(b.repo.Status(&StatusArgs{Unlocked: true}))
+	diff, _, diffCode := b.run(b.repo.Diff(&DiffArgs{Unlocked: true}))
+	locked, errs, lockedCode := b.run(b.repo.Status(nil))
+	require.Zero(b.t, lockedCode, "%s", errs)
+	if code == 0 {
+		require.Equal(b.t, string(locked), string(out))
+	} else {
+		require.Equal(b.t, changed, code)
+	}
+	if diffCode == 0 {
+		out, errs, code := b.run(b.repo.Diff(nil))
+		require.Zero(b.t, code, "%s", errs)
+		require.Equal(b.t, string(out), string(diff))
+	} else {
+		require.Equal(b.t, changed, diffCode)
+	}
+}
+
 // TestKilledAnywhereLosesNothing ends the step at points all over its run. Whoever
 // comes next finds a clone that is as before or as after, with the agent's
 // uncommitted work in it.
@@ -76,6 +98,7 @@ func TestKilledAnywhereLosesNothing(t *testing.T) {
 				if sig == syscall.SIGTERM {
 					b.clean()
 				}
+				b.unlockedAgrees()
 				// A status in between is a step too: it recovers.
 				require.Equal(t, []string{"A. dirty.txt"}, b.states(), "round %d", i)
 				// The host sends the operation again, with its upload.
@@ -103,7 +126,7 @@ func TestCommitKilledAnywhereLosesNothing(t *testing.T) {
 		b.repo.OpID = fmt.Sprintf("commit-%d", i)
 		argv := b.repo.Commit(&CommitArgs{Message: "work"})
 		b.signalled(argv, time.Duration(i*4)*time.Millisecond, syscall.SIGKILL)
-		b.states()
+		b.unlockedAgrees()
 		c, err := ParseCommitted(b.ok(argv))
 		require.NoError(t, err)
 		require.Equal(t, before, c.Parent, "one commit, not two")
@@ -130,6 +153,7 @@ func TestKeptConflictInterruptedAnywhereCanBeAborted(t *testing.T) {
 			for i := range 8 {
 				args := &IntegrateArgs{Onto: onto, KeepConflicts: true}
 				b.signalled(b.repo.Integrate(args), time.Duration(20+i*15)*time.Millisecond, sig)
+				b.unlockedAgrees()
 				s := b.status()
 				if s.Operation != "" {
 					b.ok(b.repo.Abort(before))

@@ -27,10 +27,11 @@ put_index() {
 	if exists "$Q/index"; then mv -fT -- "$Q/index" "$G/index" || die; fi
 }
 
-# free_index removes the lock, while the step goes on.
+# free_index removes the lock, while the step goes on. The step waits for it at its
+# end: the lock of the next one has the same name.
 free_index() {
 	rm -f -- "$index_lock" 9>&- &
-	index_lock=
+	freeing=$! index_lock=
 }
 
 # refuse_unmerged fails where the index has unmerged entries.

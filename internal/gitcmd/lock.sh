@@ -1,25 +1,27 @@
 # The lock of the clone, and the quarantine that git runs in.
-my_turn=
+my_turn='' freeing='' packed_lock=''
 
 # open_clone x|s enters the clone and takes its lock, for writing or reading. The
 # kernel frees the lock when the last process of the step is gone.
 open_clone() {
 	enter
 	mode=$1
-	if exists "$S/journal"; then mode=x; fi
 	take_lock "$S/lock" "$mode"
-	# No step that writes runs now: a lock of ours is that of a dead one.
+	# Where the step that had the turn is dead, what it has left is cleared by one
+	# that has the clone to itself: of two that did it at once, each could take away
+	# what the other has made since.
+	if [ "$mode" = s ] && { exists "$S/journal" || ! turn; }; then
+		mode=x
+		take_lock "$S/lock" x
+	fi
+	if [ "$mode" = s ]; then return; fi
+	# No other step runs now: a lock of ours is that of a dead one.
 	if read_line "$G/index.lock"; then
 		case $line in 'gitsandbox '*) rm -f -- "$G/index.lock" ;; esac
 	fi
-	if [ "$mode" = x ]; then
-		take_turn
-		sweep
-		recover
-	elif ! turn; then
-		# The step that had it is dead.
-		free_turn
-	fi
+	take_turn
+	sweep
+	recover
 }
 
 # open_reading enters the clone for reading, and close_reading leaves it.
@@ -110,11 +112,12 @@ cleanup() {
 	# Locks of git's go before the step ends, directories may go while it does.
 	# Their content tells whether they are this step's: a signal can come between
 	# a command and the next.
-	for f in "$index_lock" "$ref_lock"; do
+	for f in "$index_lock" "$ref_lock" "$packed_lock"; do
 		if [ -n "$f" ] && read_line "$f" && { [ "$line" = "$marker" ] || [ "$line" = "$ref_value" ]; }; then
 			rm -f -- "$f"
 		fi
 	done
+	if [ -n "$freeing" ]; then wait "$freeing"; fi
 	if [ -n "$my_turn" ]; then free_turn; fi
 	if [ -n "$Q$made" ]; then
 		rm -rf -- ${Q:+"$Q"} ${made:+"$made"} </dev/null >/dev/null 2>&1 9>&- &

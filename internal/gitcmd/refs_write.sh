@@ -23,11 +23,14 @@ write_ref() {
 	ref_lock=
 }
 
-# lock_ref NAME creates the lock of a ref. One that a dead step left is removed.
+# lock_ref NAME creates the lock of a ref. One that a dead step left is removed by a
+# step that has the clone to itself; for any other it may be that of a live one.
 lock_ref() {
 	parents "$1" || return 1
 	if ! [ -d "${file%/*}" ]; then mkdir -p -- "${file%/*}" || return 1; fi
-	if exists "$file.lock"; then clear_stale "$file.lock" || return 1; fi
+	if exists "$file.lock"; then
+		[ "$mode" = x ] && clear_stale "$file.lock" || return 1
+	fi
 	ref_value=$marker
 	ref_lock=$file.lock
 	set -C
@@ -36,13 +39,17 @@ lock_ref() {
 }
 
 # clear_stale FILE removes a lock of git's where no process of git's runs in the
-# work tree, and waits up to five seconds for one that does.
+# work tree, and waits up to five seconds for one that does. Then it looks again: a
+# git that began after the first look may have made the lock that was removed, and
+# would move whatever has its name next into place.
 clear_stale() {
-	tries=0
-	while exists "$1"; do
+	tries=0 removed=
+	while exists "$1" || [ -n "$removed" ]; do
 		if ! git_running; then
+			if ! exists "$1"; then return; fi
 			rm -f -- "$1"
-			return
+			removed=1
+			continue
 		fi
 		if [ "$tries" -ge 50 ]; then return 1; fi
 		tries=$((tries + 1))
