@@ -137,8 +137,9 @@ type PushOptions struct {
 	NoRebase bool
 
 	// KeepConflicts leaves a conflict in the working tree, as that of a merge,
-	// for [Sandbox.Continue] or [Sandbox.Abort]. Default: the conflict is
-	// reported and nothing has changed.
+	// for [Sandbox.Continue] or [Sandbox.Abort]. Where a rebase conflicts and a
+	// merge does not, it merges. Default: the conflict is reported and nothing
+	// has changed.
 	KeepConflicts bool
 }
 

@@ -98,7 +98,15 @@ rebase() {
 			--no-gpg-sign --no-stat --no-fork-point --no-keep-base --onto "$gs_onto" "$gs_onto" \
 			>"$Q/log" 2>&1 </dev/null; then
 		in_work git diff --name-only -z --diff-filter=U >"$Q/list"
-		if [ -s "$Q/list" ]; then conflict; fi
+		if [ -s "$Q/list" ]; then
+			# A conflict that is kept is that of a merge, which may have none:
+			# the commits together can fit where one of them does not.
+			if [ -n "$gs_keep" ]; then
+				merge
+				return
+			fi
+			conflict
+		fi
 		cat -- "$Q/log" >&2
 		die 128
 	fi
@@ -141,7 +149,7 @@ label() {
 	fi
 }
 
-# conflict fails with the files, or leaves the conflict to the agent.
+# conflict fails with the files, or leaves the conflict of a merge to the agent.
 conflict() {
 	if [ -z "$gs_keep" ]; then fail 68 '' "$Q/list"; fi
 	keep_conflict
@@ -161,7 +169,6 @@ keep_conflict() {
 		index_lock=
 		export GIT_INDEX_FILE="$G/index"
 	fi
-	label || die
 	# Without --name-only: the conflicted entries with their stages.
 	git merge-tree --write-tree -z --no-messages HEAD "$theirs" >"$Q/merged"
 	IFS= read -r tree <<-END
@@ -170,6 +177,8 @@ keep_conflict() {
 	is_oid "$tree" || die
 	tail -z -n +2 "$Q/merged" | grep -z . >"$Q/stages"
 	sed -z 's/^[^	]*	//' "$Q/stages" | sort -zu >"$Q/list"
+	# Without a list, Continue would take the markers for content.
+	if ! [ -s "$Q/list" ]; then die 128; fi
 	marked=$(git commit-tree "$tree" -p "$head" -m conflict) || die $?
 	switch_conflict "$head" "$marked"
 }

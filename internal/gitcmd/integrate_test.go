@@ -250,3 +250,33 @@ func TestIntegrateWithoutACommonAncestor(t *testing.T) {
 	assert.Equal(t, Unrelated, b.fails(b.repo.Integrate(&IntegrateArgs{Onto: other, Fetch: Fetch{Pack: "p"}})).Kind)
 	assert.Equal(t, UnknownRevision, b.fails(b.repo.Integrate(&IntegrateArgs{Onto: strings.Repeat("1", 40)})).Kind)
 }
+
+// TestIntegrateMergesWhereOnlyARebaseConflicts has two commits of which the second
+// takes back the first: one by one they conflict with the other side, together they
+// do not.
+func TestIntegrateMergesWhereOnlyARebaseConflicts(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	first := b.push(map[string]string{"a": "1\n", "b": "1\n"})
+	b.clone(first)
+	b.write("a", "ours\n")
+	b.commit("one")
+	b.write("a", "1\n")
+	b.write("b", "ours\n")
+	before := b.commit("two").Commit
+	onto := b.push(map[string]string{"a": "theirs\n"})
+	b.upload("p", onto, first)
+	b.ok(b.repo.Fetch(&Fetch{Pack: "p"}))
+
+	f := b.fails(b.repo.Integrate(&IntegrateArgs{Onto: onto}))
+	assert.Equal(t, Conflict, f.Kind)
+	assert.Equal(t, []string{"a"}, f.Files)
+	assert.Equal(t, before, b.head())
+
+	got := b.integrated(b.repo.Integrate(&IntegrateArgs{Onto: onto, KeepConflicts: true, Message: "Merge"}))
+	assert.Equal(t, Merged, got.How)
+	assert.Equal(t, before+" "+onto, b.git(b.dir(), "log", "-1", "--format=%P"))
+	assert.Equal(t, "theirs\n", b.read("a"))
+	assert.Equal(t, "ours\n", b.read("b"))
+	assert.Empty(t, b.states())
+}

@@ -174,3 +174,20 @@ func TestStalePackedRefsLock(t *testing.T) {
 	b.ok(b.repo.DeleteBranch("one", true))
 	assert.Equal(t, "agent", b.git(b.dir(), "for-each-ref", "--format=%(refname:short)", "refs/heads"))
 }
+
+// TestKeptConflictNeedsItsFiles takes the list of files in conflict away, as a
+// sandbox does whose tools are others. Nothing then is to be taken for merged.
+func TestKeptConflictNeedsItsFiles(t *testing.T) {
+	t.Parallel()
+	b := twoCommits(t)
+	onto := b.push(map[string]string{"a": "theirs\n"})
+	b.upload("p", onto)
+	argv := b.repo.Integrate(&IntegrateArgs{Onto: onto, Mode: Merge, KeepConflicts: true, Fetch: Fetch{Pack: "p"}})
+	require.Contains(t, argv[2], `tail -z`)
+	argv[2] = strings.NewReplacer(
+		`tail -z -n +2 "$Q/merged" | grep -z . | sort -zu`, `echo x`, // that there is a conflict, it knows
+		`tail -z -n +2 "$Q/merged"`, `false`).Replace(argv[2])
+	assert.Equal(t, Git, b.fails(argv).Kind)
+	assert.NoFileExists(t, b.dir(".git/MERGE_HEAD"))
+	assert.Empty(t, b.states())
+}
