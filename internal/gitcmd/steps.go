@@ -235,7 +235,14 @@ func (r *Repo) fetchVars(f *Fetch) []string {
 	}
 }
 
-// cloneConfig is the config of the clone itself, for the agent's own use of git.
+// pushAdvice stands where git looks for the address to push to, and is in the error
+// of a push from inside the sandbox, where no credential is. With a colon in it, git
+// would take it for the name of a host.
+const pushAdvice = "no push from inside the sandbox, use the git_push tool, or Sandbox.Push in the host program"
+
+// cloneConfig is the config of the clone itself, for the agent's own use of git. By
+// default git would refuse a push before it looks for the address, and advise one to
+// the base branch: the names of the branch and of its upstream differ.
 func (r *Repo) cloneConfig(a *CloneArgs) string {
 	var b strings.Builder
 	partial := a.Fetch.Filter != ""
@@ -251,7 +258,8 @@ func (r *Repo) cloneConfig(a *CloneArgs) string {
 	if partial {
 		b.WriteString("[extensions]\n\tpartialClone = origin\n")
 	}
-	b.WriteString("[remote \"origin\"]\n\turl = " + quote(a.URL) +
+	b.WriteString("[push]\n\tdefault = current\n")
+	b.WriteString("[remote \"origin\"]\n\turl = " + quote(a.URL) + "\n\tpushurl = " + quote(pushAdvice) +
 		"\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n")
 	if partial {
 		b.WriteString("\tpromisor = true\n\tpartialclonefilter = " + quote(a.Fetch.Filter) + "\n")

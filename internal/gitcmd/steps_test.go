@@ -2,6 +2,7 @@ package gitcmd
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -443,4 +444,28 @@ func TestPackAgainPacksTheSameCommit(t *testing.T) {
 	assert.Equal(t, one, two)
 	assert.Equal(t, objects, again)
 	assert.True(t, two.Committed)
+}
+
+// TestPushFromInsideTheSandboxIsExplained types what an agent would. Fetch and pull
+// are as ever.
+func TestPushFromInsideTheSandboxIsExplained(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.clone(b.push(map[string]string{"a": "1\n"}))
+	for _, args := range [][]string{nil, {"origin"}, {"-u", "origin", "agent"}, {"--force"}, {"origin", "HEAD:main"}} {
+		cmd := exec.Command("git", append([]string{"push"}, args...)...)
+		cmd.Dir = b.dir()
+		out, err := cmd.CombinedOutput()
+		require.Error(t, err)
+		first, _, _ := strings.Cut(string(out), "\n")
+		assert.Equal(t, "fatal: 'no push from inside the sandbox, use the git_push tool, or Sandbox.Push in the host program' "+
+			"does not appear to be a git repository", first)
+	}
+	assert.Equal(t, "https://example.com/repo.git", b.git(b.dir(), "remote", "get-url", "origin"))
+	b.git(b.dir(), "remote", "set-url", "origin", b.origin)
+	tip := b.push(map[string]string{"a": "2\n"})
+	b.git(b.dir(), "fetch", "-q")
+	assert.Equal(t, tip, b.git(b.dir(), "rev-parse", "origin/main"))
+	b.git(b.dir(), "pull", "-q", "--ff-only")
+	assert.Equal(t, tip, b.head())
 }
