@@ -1,7 +1,7 @@
 package gitsandbox
 
 import (
-	"fmt"
+	"errors"
 	"os"
 	"strconv"
 	"time"
@@ -34,19 +34,40 @@ func NewFromEnv(opts *Options) (*Client, error) {
 	if key == "" {
 		return nil, invalid("E2B_API_KEY: not set; it is the API key of your E2B team")
 	}
-	t, err := e2b.NewClient(key, &e2b.ClientOptions{
-		APIURL:     os.Getenv("E2B_API_URL"),     //nolint:forbidigo // as above
-		SandboxURL: os.Getenv("E2B_SANDBOX_URL"), //nolint:forbidigo // as above
-		Domain:     os.Getenv("E2B_DOMAIN"),      //nolint:forbidigo // as above
-	})
+	t, err := clientFromEnv(key)
 	if err != nil {
-		return nil, &cause{kind: ErrInvalidArgument, err: fmt.Errorf("E2B_API_KEY, E2B_API_URL, E2B_SANDBOX_URL or E2B_DOMAIN: %w", err)}
+		return nil, err
 	}
 	c, err := New(t, &o)
 	if err == nil {
 		c.closeTransport = t.Close // made here, so closed here
 	}
 	return c, err
+}
+
+// clientFromEnv checks one variable at a time, so that an error names the one.
+func clientFromEnv(key string) (*e2b.Client, error) {
+	var all e2b.ClientOptions
+	for _, v := range []struct {
+		name  string
+		field *string
+	}{
+		{"E2B_API_KEY", nil},
+		{"E2B_DOMAIN", &all.Domain},
+		{"E2B_API_URL", &all.APIURL},
+		{"E2B_SANDBOX_URL", &all.SandboxURL},
+	} {
+		if v.field != nil {
+			*v.field = os.Getenv(v.name) //nolint:forbidigo // as above
+		}
+		if _, err := e2b.NewClient(key, &all); err != nil {
+			if e, ok := errors.AsType[*e2b.Error](err); ok && e.Err != nil {
+				err = e.Err
+			}
+			return nil, invalid("%s: %v", v.name, err)
+		}
+	}
+	return e2b.NewClient(key, &all)
 }
 
 func (o *Options) fromEnv() error {

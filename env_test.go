@@ -65,7 +65,7 @@ func TestNewFromEnvOptionsWin(t *testing.T) { //nolint:paralleltest // the envir
 
 func TestNewFromEnvNamesTheVariable(t *testing.T) { //nolint:paralleltest // the environment is one
 	for name, values := range map[string][]string{
-		"E2B_API_KEY":             {""},
+		"E2B_API_KEY":             {"", "e2b_\n"},
 		"E2B_API_URL":             {"http://example.com", "::", "ftp://x"},
 		"E2B_SANDBOX_URL":         {"http://example.com"},
 		"E2B_DOMAIN":              {"not a host"},
@@ -80,7 +80,7 @@ func TestNewFromEnvNamesTheVariable(t *testing.T) { //nolint:paralleltest // the
 			setenv(t, vars)
 			_, err := NewFromEnv(nil)
 			require.ErrorIs(t, err, ErrInvalidArgument, "%s=%q", name, value)
-			require.ErrorContains(t, err, name)
+			require.ErrorContains(t, err, "invalid argument: "+name+": ")
 			assert.NotContains(t, err.Error(), "0123")
 		}
 	}

@@ -177,14 +177,21 @@ type ConflictError struct {
 	// [Sandbox.Continue] or [Sandbox.Abort]. Otherwise nothing has changed.
 	Kept bool
 
-	kind error
-	ours Hash // our side of a kept conflict
+	kind    error
+	ours    Hash // our side of a kept conflict
+	markers bool // Continue has found conflict markers
+	index   bool // only the index is unmerged: the agent has begun what it is about
 }
 
 // Error returns one line with the first files.
 func (e *ConflictError) Error() string {
 	text := e.sentinel().Error() + " in " + someFiles(e.Files)
-	if e.Kept {
+	switch {
+	case e.markers:
+		text += ": conflict markers are still there"
+	case e.index:
+		text += ": unmerged in the index until the file is staged"
+	case e.Kept:
 		text += "; Continue or Abort ends it"
 	}
 	return text

@@ -155,7 +155,8 @@ func (s *Sandbox) failure(name string, res *e2b.ExecResult, f *gitcmd.Failure) e
 	case gitcmd.Dirty:
 		return &ConflictError{Files: sortedStrings(f.Files), kind: ErrUncommittedChanges}
 	case gitcmd.Unmerged:
-		return &ConflictError{Files: sortedStrings(f.Files), kind: ErrConflict, Kept: true}
+		markers := name == "continue"
+		return &ConflictError{Files: sortedStrings(f.Files), kind: ErrConflict, Kept: markers, markers: markers, index: !markers}
 	case gitcmd.Nothing:
 		return of(ErrNothingToCommit)
 	case gitcmd.UnknownRevision:

@@ -229,7 +229,8 @@ func TestKeptConflictIsContinuedAndPushed(t *testing.T) {
 		_, err = s.Push(t.Context(), nil)
 		require.ErrorIs(t, err, gitsandbox.ErrUnfinished)
 		_, err = s.Continue(t.Context(), "")
-		require.ErrorIs(t, err, gitsandbox.ErrConflict, "the markers are still there")
+		require.ErrorIs(t, err, gitsandbox.ErrConflict)
+		require.ErrorContains(t, err, `conflict in "README.md": conflict markers are still there`)
 
 		w.write(s, "README.md", "# Ours\n")
 		merge, err := s.Continue(t.Context(), "Merge main")
@@ -240,6 +241,31 @@ func TestKeptConflictIsContinuedAndPushed(t *testing.T) {
 		assert.Equal(t, merge.Hash, res.Commit)
 		assert.Equal(t, "# Ours\n", w.file("agent-a1-t1", "README.md"))
 	})
+}
+
+// TestCommitWithAnUnmergedIndex leaves a conflict that no operation of the library
+// has made, and that none ends.
+func TestCommitWithAnUnmergedIndex(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	s := w.clone("a1", "t1")
+	for _, args := range [][]string{
+		{"sh", "-c", "echo one >README.md && git stash -q && echo two >README.md && git commit -qam two"},
+		{"git", "stash", "pop"},
+	} {
+		_, err := s.Exec(t.Context(), &e2b.Command{Args: args})
+		require.NoError(t, err)
+	}
+	_, err := s.Commit(t.Context(), "three", nil)
+	conflict, ok := errors.AsType[*gitsandbox.ConflictError](err)
+	require.True(t, ok, "%v", err)
+	assert.Equal(t, []string{"README.md"}, conflict.Files)
+	assert.False(t, conflict.Kept, "there is nothing to continue")
+	require.ErrorContains(t, err, `conflict in "README.md": unmerged in the index until the file is staged`)
+	_, err = s.Exec(t.Context(), &e2b.Command{Args: []string{"git", "add", "README.md"}})
+	require.NoError(t, err)
+	_, err = s.Commit(t.Context(), "three", nil)
+	require.NoError(t, err)
 }
 
 func TestKeptConflictIsAborted(t *testing.T) {
