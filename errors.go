@@ -177,10 +177,13 @@ type ConflictError struct {
 	// [Sandbox.Continue] or [Sandbox.Abort]. Otherwise nothing has changed.
 	Kept bool
 
+	// Unmerged says that the conflict is that of a merge which was begun in the
+	// sandbox, by its own git: it is over when the files are staged there.
+	Unmerged bool
+
 	kind    error
 	ours    Hash // our side of a kept conflict
 	markers bool // Continue has found conflict markers
-	index   bool // only the index is unmerged: the agent has begun what it is about
 }
 
 // Error returns one line with the first files.
@@ -189,7 +192,7 @@ func (e *ConflictError) Error() string {
 	switch {
 	case e.markers:
 		text += ": conflict markers are still there"
-	case e.index:
+	case e.Unmerged:
 		text += ": unmerged in the index until the file is staged"
 	case e.Kept:
 		text += "; Continue or Abort ends it"

@@ -156,7 +156,7 @@ func (s *Sandbox) failure(name string, res *e2b.ExecResult, f *gitcmd.Failure) e
 		return &ConflictError{Files: sortedStrings(f.Files), kind: ErrUncommittedChanges}
 	case gitcmd.Unmerged:
 		markers := name == "continue"
-		return &ConflictError{Files: sortedStrings(f.Files), kind: ErrConflict, Kept: markers, markers: markers, index: !markers}
+		return &ConflictError{Files: sortedStrings(f.Files), kind: ErrConflict, Kept: markers, markers: markers, Unmerged: !markers}
 	case gitcmd.Nothing:
 		return of(ErrNothingToCommit)
 	case gitcmd.UnknownRevision:

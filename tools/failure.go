@@ -88,7 +88,7 @@ var advice = []struct { //nolint:gochecknoglobals // a constant table
 	{gitsandbox.ErrSandboxNotFound, codeNotFound, "Sandboxes end when unused. Call git_clone for a new one; what was not pushed is lost."},
 	{gitsandbox.ErrNothingToCommit, codeNothing, "Change files first, or call git_push without commit_message if commits are to be pushed."},
 	{gitsandbox.ErrUncommittedChanges, codeUncommitted, "Nothing has changed. Call git_commit first."},
-	{gitsandbox.ErrUnfinished, codeUnfinished, "Call git_resolve with action \"continue\" or \"abort\" first; git_status tells whether a merge waits."},
+	{gitsandbox.ErrUnfinished, codeUnfinished, "If git_pull or git_push kept a conflict, call git_resolve; what was begun with git in run is ended there, with --continue or --abort."},
 	{gitsandbox.ErrNotFastForward, codeNotFastFwd, "Both sides have commits. Call git_pull with auto_rebase true."},
 	{gitsandbox.ErrPushRejected, codeRejected, "The remote branch has commits that this one lacks. Call git_push with auto_rebase true."},
 	{gitsandbox.ErrRemoteRejected, codeRemoteRefused, "The commit is kept. Change what the remote objects to, then call git_push again."},
@@ -143,7 +143,10 @@ func conflict(c *gitsandbox.ConflictError, err error) *failure {
 		cause += fmt.Sprintf(" and %d more", more)
 	}
 	next := "Nothing has changed. Call again with keep_conflicts true to get the conflict markers into the files, resolve them, and call git_resolve."
-	if c.Kept {
+	switch {
+	case c.Unmerged:
+		next = "It was made with git in run, by a stash for example. Resolve the files, then git add them there."
+	case c.Kept:
 		next = "The files have conflict markers. Resolve them with file_read and file_edit, then call git_resolve with action \"continue\", or \"abort\" to undo the merge."
 	}
 	return &failure{code: codeConflict, cause: cause, next: next, err: err}

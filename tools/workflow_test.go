@@ -113,6 +113,21 @@ func TestConflictIsKeptAndResolved(t *testing.T) {
 	assert.Equal(t, "# Both\n", content)
 }
 
+func TestConflictOfTheAgentsOwnGit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	id := w.clone("a", "t")
+	w.ok("run", args{"sandbox_id": id, "command": "echo 1 >README.md && git stash -q && echo 2 >README.md && git commit -qam 2; git stash pop"})
+	code, text := w.fails("git_commit", args{"sandbox_id": id, "commit_message": "x"})
+	assert.Equal(t, "CONFLICT", code)
+	assert.Equal(t, `[CONFLICT] conflict in "README.md". It was made with git in run, by a stash for example. Resolve the files, then git add them there.`, text)
+	w.ok("run", args{"sandbox_id": id, "command": "git add . && git commit -qm 1 && git checkout -q -b other HEAD~1 && echo 3 >README.md && git commit -qam 3; git merge agent-a-t"})
+	code, text = w.fails("git_commit", args{"sandbox_id": id, "commit_message": "x"})
+	assert.Equal(t, "UNFINISHED_MERGE", code)
+	assert.Contains(t, text, "what was begun with git in run is ended there")
+	assert.Contains(t, w.ok("run", args{"sandbox_id": id, "command": "git push 2>&1"}), "use the git_push tool")
+}
+
 func TestPushIsRebasedUnlessToldNotTo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
