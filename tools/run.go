@@ -2,12 +2,14 @@ package tools
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/gitsandbox/gitsandbox"
 	"github.com/gitsandbox/gitsandbox/e2b"
 )
 
@@ -39,9 +41,25 @@ func runCommand(ctx context.Context, c *call) (*Result, error) {
 		Stdout: out, Stderr: out,
 		Timeout: time.Duration(c.args.int("timeout_seconds", defaultRunTimeout)) * time.Second,
 	})
-	if err != nil {
+	var facts []string
+	switch {
+	case errors.Is(err, gitsandbox.ErrTimeout):
+		// What it printed until then tells more than that it was ended.
+		facts = []string{"exit_code=none", "ended=timeout", "(no command may take longer here)"}
+	case err != nil:
 		return nil, err
+	default:
+		facts = ending(res)
 	}
+	text, cut := out.text()
+	if cut {
+		facts = append(facts, "truncated=true", "next: run it again into a file, and file_read that")
+	}
+	return bulk(facts, text), nil
+}
+
+// ending says how a command ended.
+func ending(res *e2b.ExecResult) []string {
 	facts := []string{fact("exit_code", res.ExitCode), fact("seconds", fmt.Sprintf("%.1f", res.Duration.Seconds()))}
 	switch res.Ended {
 	case e2b.EndedByTimeout:
@@ -50,14 +68,10 @@ func runCommand(ctx context.Context, c *call) (*Result, error) {
 		facts = append(facts, "ended=signal "+shown(res.Signal))
 	case e2b.EndedByItself:
 	}
-	text, cut := out.text()
-	if cut {
-		facts = append(facts, "truncated=true", "next: run it again into a file, and file_read that")
-	}
 	if res.Incomplete {
 		facts = append(facts, "output_lost=true")
 	}
-	return bulk(facts, text), nil
+	return facts
 }
 
 // headTail keeps the beginning and the end of what is written to it, most bytes of
