@@ -67,7 +67,10 @@ type Options struct {
 	Trace []*Trace
 
 	// Logger gets a record for each operation: at level Debug where it
-	// succeeded, Warn where it failed. Default: none.
+	// succeeded, Warn where it failed, with the fields operation, sandbox_id,
+	// url, duration, attempts, and error_type and error where it failed. An
+	// attempt that is followed by another has one at level Info. The context of
+	// a record is that of the operation, as Trace made it. Default: none.
 	Logger *slog.Logger
 
 	// HTTPClient speaks to git remotes. Redirects are never followed. Default:

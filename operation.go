@@ -49,6 +49,7 @@ func (o *operation) end(ctx context.Context, err error) error {
 	attrs := []slog.Attr{
 		slog.String("operation", o.info.Operation),
 		slog.String("sandbox_id", o.info.SandboxID),
+		slog.String("url", o.info.URL),
 		slog.Duration("duration", d),
 		slog.Int("attempts", o.attempts),
 	}
@@ -124,7 +125,7 @@ func (o *operation) retry(ctx context.Context, fn func(ctx context.Context) erro
 			o.meter.again(attemptCtx, attempt)
 			o.c.log.LogAttrs(attemptCtx, slog.LevelInfo, "attempt failed",
 				slog.String("operation", o.info.Operation), slog.String("sandbox_id", o.info.SandboxID),
-				slog.Int("attempt", attempt), slog.Duration("wait", wait),
-				slog.String("error", o.c.redact.String(err.Error())))
+				slog.String("url", o.info.URL), slog.Int("attempt", attempt), slog.Duration("wait", wait),
+				slog.String("error_type", ErrorType(err)), slog.String("error", o.c.redact.String(err.Error())))
 		})
 }

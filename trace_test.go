@@ -3,6 +3,7 @@ package gitsandbox_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -92,6 +93,57 @@ func TestTraceTellsWhatHappens(t *testing.T) {
 		"push a refs/heads/agent-a-t: published", "attempt 2 done again=false err=false",
 		"done push push attempts=2 err=false",
 	}, events)
+}
+
+// records decodes JSON records.
+func records(t *testing.T, data []byte) []map[string]any {
+	t.Helper()
+	var out []map[string]any
+	for d := json.NewDecoder(bytes.NewReader(data)); d.More(); {
+		var r map[string]any
+		require.NoError(t, d.Decode(&r))
+		out = append(out, r)
+	}
+	return out
+}
+
+func TestRecordsHaveTheFieldsOfSpans(t *testing.T) {
+	t.Parallel()
+	var buf bytes.Buffer
+	w := newWorld(t, &worldOptions{client: gitsandbox.Options{
+		Logger: slog.New(slog.NewJSONHandler(&buf, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}})
+	s := w.clone("a", "t")
+	w.write(s, "a.txt", "a\n")
+	buf.Reset()
+	w.remote.Inject(gitsandboxtest.RemoteFault{Operation: "push", Nth: 1, Status: 503})
+	_, err := s.Push(t.Context(), &gitsandbox.PushOptions{Message: "Add a"})
+	require.NoError(t, err)
+	require.NoError(t, w.sandboxes.Kill(t.Context(), s.ID()))
+	_, failure := s.Status(t.Context(), nil)
+	require.Error(t, failure)
+
+	got := records(t, buf.Bytes())
+	var messages []string
+	for _, r := range got {
+		messages = append(messages, fmt.Sprint(r["level"], " ", r["msg"]))
+		assert.Equal(t, s.ID(), r["sandbox_id"], "%v", r)
+		assert.Equal(t, w.url, r["url"], "%v", r)
+	}
+	require.Equal(t, []string{
+		"INFO attempt failed", "INFO push", "DEBUG operation done", "WARN operation failed",
+	}, messages)
+	for i, want := range []map[string]any{
+		{"operation": "push", "attempt": 1.0, "wait": 1.0, "error_type": "network"},
+		{"decision": "published", "ref": "refs/heads/agent-a-t", "agent_id": "a", "task_id": "t"},
+		{"operation": "push", "attempts": 2.0},
+		{"operation": "status", "attempts": 1.0, "error_type": "sandbox_not_found", "error": failure.Error()},
+	} {
+		for k, v := range want {
+			assert.Equal(t, v, got[i][k], "%s of %s", k, messages[i])
+		}
+	}
+	assert.Positive(t, got[2]["duration"])
 }
 
 func TestLoggerGetsARecordForEachOperation(t *testing.T) {
