@@ -159,7 +159,7 @@ func (o *AdviseOptions) p95(name string, op OperationStats) Advice {
 	a := Advice{
 		Criterion: CriterionP95, Operation: name, Value: op.P95.Seconds(), Threshold: o.P95.Seconds(), Seen: op.Recent,
 	}
-	what := fmt.Sprintf("95 %% of %s took up to %v, limit %v", name, op.P95.Round(time.Millisecond), o.P95)
+	what := fmt.Sprintf("95 %% of %s took up to %v, limit %v", name, shortly(op.P95), o.P95)
 	if a.Seen == 0 {
 		what = "no operation has ended yet"
 	}
@@ -208,6 +208,14 @@ func (o *AdviseOptions) missRatio(r recent) Advice {
 		what = "nothing was looked up in the cache yet"
 	}
 	return a.judge(o.MinSeen, what, "share one Cache among the processes, lengthen CacheTTL, or use AgentID and TaskID again")
+}
+
+// shortly rounds a duration to what matters of it.
+func shortly(d time.Duration) time.Duration {
+	if d < time.Millisecond {
+		return d.Round(time.Microsecond)
+	}
+	return d.Round(time.Millisecond)
 }
 
 func percent(ratio float64) string { return fmt.Sprintf("%.3g %%", 100*ratio) }
