@@ -80,6 +80,12 @@
 // that are not. Functions and interfaces that the caller passes in are called
 // from the goroutines of the operations.
 //
+// # Observation
+//
+// Options.Metrics are for Prometheus, Options.Trace for spans, which package
+// otelgitsandbox makes, and Options.Logger gets records. [Client.Stats] tells
+// what a Client did and does, and [Client.Advise] what to do about it.
+//
 // # Testing
 //
 // Package gitsandboxtest has E2B and a git server on this machine, with real

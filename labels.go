@@ -51,7 +51,7 @@ const (
 	checkRefused = "refused"
 )
 
-// Where a sandbox that this process keeps comes from.
+// Where a sandbox comes from.
 const (
 	startCreated = "created" // made by Clone
 	startCache   = "cache"   // made again from a record, without a request

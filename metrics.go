@@ -30,7 +30,7 @@ import (
 //	estimated_cost_dollars{period}                  gauge: what an hour, a day (24 h) and a month (730 h) cost if the sandboxes that run now ran all of it, in US dollars
 //	gitsandbox_operation_attempts{operation}        histogram: attempts of each operation that has ended
 //	gitsandbox_requests_total{target,kind,status}   counter: requests as in [RequestInfo]; success, or the [ErrorType]
-//	gitsandbox_sandbox_starts_total{source}         counter: sandboxes that this process began to keep: created, from the cache, found at e2b
+//	gitsandbox_sandbox_starts_total{source}         counter: sandboxes that Clone created, also where it then failed, or that were taken up from a cache record, or through e2b
 //	gitsandbox_relay_bytes_total{direction}         counter: bytes of packs that went through this process: fetch into a sandbox, push to the remote
 //	gitsandbox_pack_checks_total{result}            counter: packs that were checked before a push: passed, refused
 //	gitsandbox_policy_refusals_total{rule}          counter: what the push policy refused, by [PolicyError].Rule; fast_forward also where a rebase mended it
@@ -120,7 +120,7 @@ func (m *Metrics) addSandboxes(project string) {
 		Name: "sandbox_cache_misses_total", Help: "Sandbox records not found in the cache.",
 	})
 	starts := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "gitsandbox_sandbox_starts_total", Help: "Sandboxes that this process began to keep, by where they come from.",
+		Name: "gitsandbox_sandbox_starts_total", Help: "Sandboxes that were created, or taken up from a cache record or through E2B.",
 	}, []string{"source"})
 	m.starts = counters(starts, startCreated, startCache, startE2B)
 	m.collectors = append(m.collectors, m.creation, m.cacheHits, m.cacheMisses, starts,

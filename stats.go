@@ -12,9 +12,9 @@ type Stats struct {
 	// over.
 	ActiveSandboxes int
 
-	// Created, FromCache and FromE2B are the sandboxes that the Client began to
-	// keep: made by Clone, made again from a record of the Cache without a
-	// request, and connected to through E2B.
+	// Created are the sandboxes that Clone created, also where it then failed.
+	// FromCache and FromE2B are those that were taken up: from a record of the
+	// Cache without a request, and through E2B.
 	Created, FromCache, FromE2B int64
 
 	// SandboxHours is the running time of the sandboxes that this Client made or
