@@ -21,6 +21,11 @@ const (
 	// endWait is how long the end of a command is waited for that was told to
 	// end. Whoever ends it wants to go on.
 	endWait = 2 * time.Second
+
+	// settleTime is the age that a command has before it is signalled. SIGTERM in
+	// the moment in which timeout(1) starts the command ends timeout alone, and
+	// leaves the command without anything that ends it.
+	settleTime = 100 * time.Millisecond
 )
 
 // process is a command that runs, and the one goroutine that follows it.
@@ -88,11 +93,29 @@ func (p *process) Stop(ctx context.Context) error {
 		return nil
 	default:
 	}
+	if err := p.settle(ctx); err != nil {
+		op := p.box.op("stop", true)
+		return op.fromFailure(ctx, err)
+	}
 	err := p.box.signal(ctx, "stop", p.pid, SIGTERM)
 	if errors.Is(err, ErrProcessNotFound) {
 		return nil
 	}
 	return err
+}
+
+// settle waits until the command is old enough to be signalled, or has ended.
+func (p *process) settle(ctx context.Context) error {
+	timer := time.NewTimer(settleTime - time.Since(p.began))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Close leaves the command alone and ends the connection to it.
@@ -280,6 +303,7 @@ func (p *process) annotate(err error) {
 func (p *process) sendTerm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, signalTimeout, errNoReply)
 	defer cancel()
+	_ = p.settle(ctx) // its deadline is too far away to matter
 	op := p.box.op("stop", true)
 	op.notFound = ErrProcessNotFound
 	for try := 1; ; try++ {

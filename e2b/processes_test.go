@@ -124,6 +124,57 @@ func TestProcessStopWhenGone(t *testing.T) {
 	require.ErrorIs(t, err, ErrClosed)
 }
 
+// TestYoungCommandIsNotSignalled ends commands as soon as they run. timeout(1) is then
+// about to start them.
+func TestYoungCommandIsNotSignalled(t *testing.T) {
+	t.Parallel()
+	s := newScript(t)
+	var began time.Time
+	signalled := make(chan time.Duration, 1)
+	s.start = func(_ context.Context, _ *startReq, w *startRes) error {
+		began = time.Now()
+		started(w, startEvent(7))
+		signalled <- <-signalled
+		started(w, killedEvent("signal: terminated"))
+		return nil
+	}
+	s.signal = func(uint32, processpb.Signal) error {
+		signalled <- time.Since(began)
+		return nil
+	}
+	p, err := s.box().Start(t.Context(), trueCommand)
+	require.NoError(t, err)
+	require.NoError(t, p.Stop(t.Context()))
+	r, err := p.Wait(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, EndedBySignal, r.Ended)
+	assert.GreaterOrEqual(t, <-signalled, settleTime)
+
+	ctx, cancel := context.WithTimeout(t.Context(), settleTime/4)
+	defer cancel()
+	_, err = s.box().Exec(ctx, trueCommand)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.GreaterOrEqual(t, <-signalled, settleTime)
+}
+
+func TestStopOfAYoungCommandEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	s := newScript(t)
+	s.start = func(ctx context.Context, _ *startReq, w *startRes) error {
+		started(w, startEvent(7))
+		<-ctx.Done()
+		return nil
+	}
+	p, err := s.box().Start(t.Context(), trueCommand)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, p.Stop(ctx), context.Canceled)
+	require.NoError(t, p.Close())
+	_, err = p.Wait(t.Context())
+	require.ErrorIs(t, err, ErrClosed)
+}
+
 func TestEdgeAnswersOfRPCs(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
