@@ -396,6 +396,9 @@ func (n *newClone) age() time.Duration {
 	return min(time.Since(n.s.live.rec.Sandbox.StartedAt), time.Since(n.asked))
 }
 
+// findTimeout bounds how long a sandbox is looked for that may have been made.
+const findTimeout = 10 * time.Second
+
 // create asks E2B for a sandbox. A create whose reply was lost may have made
 // one: it is found by its metadata, so that none is left behind.
 func (c *Client) create(ctx context.Context, p *clonePlan, rec *record) (e2b.Sandbox, error) {
@@ -408,8 +411,12 @@ func (c *Client) create(ctx context.Context, p *clonePlan, rec *record) (e2b.San
 				Template: p.Template, Timeout: c.fleet.lifetime(), Metadata: meta, Env: p.Env,
 			})
 		})
-	if err != nil && !e2b.Retryable(err) && errors.Is(err, e2b.ErrNetwork) {
-		if found, findErr := c.findCreated(ctx, meta[metaRequest]); findErr == nil && found != nil {
+	if err != nil && !e2b.Retryable(err) && (errors.Is(err, e2b.ErrNetwork) || ctx.Err() != nil) {
+		// The caller may be gone already. The attempt then ends with this context,
+		// and what was found is ended with it.
+		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), findTimeout)
+		defer cancel()
+		if found, findErr := c.findCreated(look, meta[metaRequest]); findErr == nil && found != nil {
 			sb, err = found, nil
 		}
 	}
@@ -477,7 +484,10 @@ func (n *newClone) undo(ctx context.Context) {
 	if n.s != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), upkeepTimeout)
 		defer cancel()
-		err := n.c.control(ctx, "kill", n.s.ID(), func(ctx context.Context) error { return n.s.live.sandbox.Kill(ctx) })
+		err := doRetry(ctx, n.c.retry, func(int) error {
+			err := n.c.control(ctx, "kill", n.s.ID(), func(ctx context.Context) error { return n.s.live.sandbox.Kill(ctx) })
+			return again(err)
+		}, func(int, time.Duration, error) {})
 		if err != nil && !errors.Is(err, ErrSandboxNotFound) {
 			n.c.log.LogAttrs(ctx, slog.LevelWarn, "sandbox of a failed clone not ended",
 				slog.String("sandbox_id", n.s.ID()), slog.String("error", n.c.redact.String(err.Error())))

@@ -52,6 +52,29 @@ func TestACloneThatIsCancelledEndsItsSandbox(t *testing.T) {
 	assert.Zero(t, running(t, w))
 }
 
+func TestACloneThatIsCancelledWhileItsSandboxStartsEndsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.sandboxes.Inject(gitsandboxtest.Fault{
+		Op: gitsandboxtest.OpCreate, Kind: gitsandboxtest.LoseReply,
+		Match: func(*gitsandboxtest.Call) bool { cancel(); return true },
+	})
+	_, err := w.client.Clone(ctx, w.url, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Zero(t, running(t, w))
+}
+
+func TestAFailedCloneEndsItsSandboxAtTheSecondTry(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.sandboxes.Inject(gitsandboxtest.Fault{Op: gitsandboxtest.OpExec, Kind: gitsandboxtest.Refuse, Status: 400})
+	w.sandboxes.Inject(gitsandboxtest.Fault{Op: gitsandboxtest.OpKill, Nth: 1, Kind: gitsandboxtest.Refuse})
+	_, err := w.client.Clone(t.Context(), w.url, nil)
+	require.Error(t, err)
+	assert.Zero(t, running(t, w))
+}
+
 func TestACreateWhoseReplyWasLostLeavesNoSecondSandbox(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
