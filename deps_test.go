@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,6 +56,7 @@ func TestPackagesImportDownwardsOnly(t *testing.T) {
 		"gitsandboxtest":             {"", "e2b", "internal/fake", "internal/fake/wire", "internal/fake/remote"},
 		"gitsandboxtest/conformance": {"", "e2b", "gitsandboxtest"},
 		"tools":                      {"", "e2b"},
+		"internal/scripted":          {"", "gitsandboxtest", "tools"},
 	}
 	for name, p := range listPackages(t) {
 		if strings.HasPrefix(name, "examples/") || strings.HasPrefix(name, "e2e") || strings.HasPrefix(name, "internal/envd/") {
@@ -77,6 +79,36 @@ func TestPackagesImportDownwardsOnly(t *testing.T) {
 			assert.True(t, ok, "%q imports %q", name, rel)
 		}
 	}
+}
+
+// An adapter is for those who have its framework, and brings nothing else.
+func TestAdaptersImportOnlyToolsAndTheirFramework(t *testing.T) {
+	t.Parallel()
+	frameworks := map[string][]string{
+		"adk":       {"google.golang.org/adk/v2/", "google.golang.org/genai"},
+		"anthropic": {"github.com/anthropics/anthropic-sdk-go"},
+		"eino":      {"github.com/cloudwego/eino/", "github.com/eino-contrib/jsonschema"},
+		"genkit":    {"github.com/firebase/genkit/go/"},
+	}
+	files, err := filepath.Glob("adapters/*/*.go")
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		adapter := filepath.Base(filepath.Dir(file))
+		seen[adapter] = true
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, imp := range f.Imports {
+			path := strings.Trim(imp.Path.Value, `"`)
+			own := slices.ContainsFunc(frameworks[adapter], func(prefix string) bool { return strings.HasPrefix(path, prefix) })
+			standard := !strings.Contains(strings.Split(path, "/")[0], ".")
+			assert.True(t, own || standard || path == module+"/tools", "%s imports %q", file, path)
+		}
+	}
+	assert.Equal(t, []string{"adk", "anthropic", "eino", "genkit"}, slices.Sorted(maps.Keys(seen)))
 }
 
 // What a service links has no test support in it.
