@@ -33,11 +33,11 @@ func checkURL(field, raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		// The parser's error quotes the URL, which may hold a credential.
-		return "", invalid("%s: not a URL like https://github.com/you/repo", field)
+		return "", invalid("%s: not a URL like https://github.com/you/repo; ssh addresses are not taken", field)
 	}
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http":
-		return "", invalid("%s: not a URL like https://github.com/you/repo: the scheme is not https", field)
+		return "", invalid("%s: not a URL like https://github.com/you/repo: the scheme is not https, and ssh is not spoken", field)
 	case u.User != nil:
 		return "", invalid("%s: holds a user name; credentials come from a CredentialSource", field)
 	case u.Opaque != "" || !validHost(u):
