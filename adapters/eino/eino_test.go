@@ -130,3 +130,22 @@ func TestToolReturnsAnErrorOnlyWhereContextHasEnded(t *testing.T) {
 	_, err = invokable.InvokableRun(ctx, `{"repo_url":"`+w.RepoURL()+`"}`)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// As docs/frameworks.md has it: a name that the model made up is an answer.
+func TestUnknownToolIsAnAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	node, err := compose.NewToolNode(t.Context(), &compose.ToolsNodeConfig{
+		Tools: adapter.Tools(w.Tools),
+		UnknownToolsHandler: func(ctx context.Context, name, input string) (string, error) {
+			return w.Tools.Call(ctx, name, json.RawMessage(input)).Text, nil
+		},
+	})
+	require.NoError(t, err)
+	messages, err := node.Invoke(t.Context(), schema.AssistantMessage("", []schema.ToolCall{{
+		ID: "call_1", Function: schema.FunctionCall{Name: "git_clon", Arguments: "{}"},
+	}}))
+	require.NoError(t, err)
+	require.Len(t, messages, 1)
+	assert.Equal(t, `[UNKNOWN_TOOL] there is no tool "git_clon". Did you mean git_clone?`, messages[0].Content)
+}

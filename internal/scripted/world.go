@@ -5,6 +5,7 @@ package scripted
 
 import (
 	"errors"
+	"time"
 
 	"github.com/gitsandbox/gitsandbox"
 	"github.com/gitsandbox/gitsandbox/gitsandboxtest"
@@ -34,6 +35,7 @@ func New() (*World, error) {
 	w := &World{sandboxes: sandboxes, remote: remote}
 	w.client, err = gitsandbox.New(sandboxes, &gitsandbox.Options{
 		Credentials: gitsandbox.StaticToken(remote.Host(), remote.Password()),
+		Retry:       gitsandbox.Backoff{Base: time.Millisecond}, // tests do not wait
 	})
 	if err == nil {
 		w.Tools, err = tools.New(w.client, nil)
