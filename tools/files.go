@@ -3,6 +3,7 @@ package tools
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strconv"
@@ -65,7 +66,10 @@ func readFile(ctx context.Context, s *gitsandbox.Sandbox, name, rev string) (dat
 	} else {
 		data, err = s.ReadFile(ctx, name)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, gitsandbox.ErrFileNotFound):
+		return nil, &failure{code: codeFile, cause: "there is no file " + shown(name), next: "file_list lists what there is.", err: err}
+	case err != nil:
 		return nil, err
 	}
 	const look = 8000 // where git looks too

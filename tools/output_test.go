@@ -158,8 +158,11 @@ func TestEditTellsWhatIsWrong(t *testing.T) {
 	assert.Contains(t, text, "other white space")
 	code, _ = w.fails("file_edit", edit("one", "one", false))
 	assert.Equal(t, "INVALID_ARGUMENT", code)
-	code, _ = w.fails("file_edit", args{"sandbox_id": id, "path": "nowhere", "old_text": "a", "new_text": "b"})
+	code, text = w.fails("file_edit", args{"sandbox_id": id, "path": "nowhere", "old_text": "a", "new_text": "b"})
 	assert.Equal(t, "FILE_NOT_FOUND", code)
+	assert.Equal(t, `[FILE_NOT_FOUND] there is no file "nowhere". file_list lists what there is.`, text)
+	_, text = w.fails("file_read", args{"sandbox_id": id, "path": "nowhere", "rev": "HEAD"})
+	assert.Equal(t, `[FILE_NOT_FOUND] there is no file "nowhere". file_list lists what there is.`, text)
 	assert.InDelta(t, 2, w.state("file_edit", edit("one", "", true))["replaced"], 0)
 	assert.Equal(t, "\ntwo\n\t\n", body(w.ok("file_read", args{"sandbox_id": id, "path": "f"})))
 }
