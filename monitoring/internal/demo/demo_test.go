@@ -47,7 +47,7 @@ func scrape(t *testing.T, s *Service) map[string]float64 {
 func TestScriptDoesWhatItSays(t *testing.T) {
 	t.Parallel()
 	s := startService(t)
-	require.NoError(t, s.Script(t.Context()))
+	require.NoError(t, s.Script(t.Context(), "t"))
 	got := scrape(t, s)
 	for name, want := range map[string]float64{
 		`git_operation_total{operation="clone",status="started"}`:                  10,

@@ -13,8 +13,9 @@ import (
 // the least.
 const SlowCreation = 1100 * time.Millisecond
 
-// Script does the same each time, on a new Service, so that what the metrics
-// say can be compared with figures worked out by hand:
+// Script does the same each time that it gets another task, so that what the
+// metrics say can be compared with figures worked out by hand. On a Service that
+// has done nothing yet:
 //
 //	clone    10, of which 1 fails (other): 5 agents, 2 of them again, a pair on one branch, a repository that is not there
 //	push     11, of which 3 fail (conflict, other, auth): 5 agents, 3 of the pair and its conflict, a CI definition, a password that expired
@@ -27,12 +28,12 @@ const SlowCreation = 1100 * time.Millisecond
 // a log) and two for each clone that finds its sandbox; 8 clones find none. 7
 // sandboxes start, one of them slowly, and 2 are ended. Three pushes of the pair
 // need a further attempt, and one meets a conflict.
-func (s *Service) Script(ctx context.Context) error {
-	s.sandboxes.Inject(gitsandboxtest.Fault{Op: gitsandboxtest.OpCreate, Nth: 3, Kind: gitsandboxtest.Delay, Delay: SlowCreation})
+func (s *Service) Script(ctx context.Context, task string) error {
+	defer s.sandboxes.Inject(gitsandboxtest.Fault{Op: gitsandboxtest.OpCreate, Nth: 3, Kind: gitsandboxtest.Delay, Delay: SlowCreation})()
 	var agents []*gitsandbox.Sandbox
 	for i := range 5 {
 		name := fmt.Sprintf("a%d", i+1)
-		sb, err := s.clone(ctx, name, "t", "")
+		sb, err := s.clone(ctx, name, task, "")
 		if err != nil {
 			return err
 		}
@@ -55,11 +56,11 @@ func (s *Service) Script(ctx context.Context) error {
 		}
 	}
 	for _, name := range []string{"a1", "a2"} {
-		if _, err := s.clone(ctx, name, "t", ""); err != nil {
+		if _, err := s.clone(ctx, name, task, ""); err != nil {
 			return err
 		}
 	}
-	if err := s.pair(ctx, "t"); err != nil {
+	if err := s.pair(ctx, task); err != nil {
 		return err
 	}
 	return s.failures(ctx, agents)
