@@ -86,7 +86,7 @@ const (
 
 	// refusedAgo is when pushes were refused: soon it is more than the quarter of
 	// an hour ago that the alert looks back on.
-	refusedAgo = 13*time.Minute + 45*time.Second
+	refusedAgo = 13*time.Minute + 15*time.Second
 
 	// healing bounds the wait until all is well.
 	healing = 3 * time.Minute

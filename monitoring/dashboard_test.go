@@ -1,7 +1,6 @@
 package monitoring
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -9,39 +8,22 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gitsandbox/gitsandbox/monitoring/internal/grafana"
 )
 
-// panel is what the tests read of a panel in the file.
-type panel struct {
-	title, kind, expr, legend string
-}
-
-func readPanels(t *testing.T) []panel {
+func readPanels(t *testing.T) []grafana.Panel {
 	t.Helper()
-	var file struct {
-		Panels []struct {
-			Title   string `json:"title"`
-			Type    string `json:"type"`
-			Targets []struct {
-				Expr         string `json:"expr"`
-				LegendFormat string `json:"legendFormat"`
-			} `json:"targets"`
-		} `json:"panels"`
-	}
-	require.NoError(t, json.Unmarshal(readFile(t, "dashboards/gitsandbox.json"), &file))
-	var out []panel
-	for _, p := range file.Panels {
-		require.Len(t, p.Targets, 1, p.Title)
-		out = append(out, panel{p.Title, p.Type, p.Targets[0].Expr, p.Targets[0].LegendFormat})
-	}
-	return out
+	panels, err := grafana.Read(readFile(t, "dashboards/gitsandbox.json"))
+	require.NoError(t, err)
+	return panels
 }
 
 func TestDashboardHasTheTwelvePanels(t *testing.T) {
 	t.Parallel()
 	var titles []string
 	for _, p := range readPanels(t) {
-		titles = append(titles, p.title+": "+p.kind)
+		titles = append(titles, p.Title+": "+p.Kind)
 	}
 	assert.Equal(t, []string{
 		"Operation success rate: timeseries",

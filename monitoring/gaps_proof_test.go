@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gitsandbox/gitsandbox"
+	"github.com/gitsandbox/gitsandbox/monitoring/internal/grafana"
 )
 
 // shown are the series of a service that has done nothing, as a scrape shows
@@ -91,28 +92,28 @@ func TestPanelsOutliveAResetAndAJumpOfTheClock(t *testing.T) {
 		"Conflicts detected":       4,
 	}
 	for _, panel := range readPanels(t) {
-		require.Contains(t, want, panel.title)
-		series, err := p.QueryRange(t.Context(), substitute(panel.expr, time.Minute), now.Add(-hour), now, interval)
+		require.Contains(t, want, panel.Title)
+		series, err := p.QueryRange(t.Context(), grafana.Substitute(panel.Expr, time.Minute, time.Minute), now.Add(-hour), now, interval)
 		require.NoError(t, err)
-		require.NotEmpty(t, series, panel.title)
+		require.NotEmpty(t, series, panel.Title)
 		last, present := 0, map[time.Duration]bool{}
 		for _, s := range series {
 			for _, point := range s.Points {
 				ago := now.Sub(point.Time)
 				present[ago] = true
-				assert.False(t, math.IsNaN(point.Value) || point.Value < 0, "%s: %v before the end: %v", panel.title, ago, point.Value)
-				assert.LessOrEqual(t, point.Value, want[panel.title]+1e-9, "%s: %v before the end", panel.title, ago)
+				assert.False(t, math.IsNaN(point.Value) || point.Value < 0, "%s: %v before the end: %v", panel.Title, ago, point.Value)
+				assert.LessOrEqual(t, point.Value, want[panel.Title]+1e-9, "%s: %v before the end", panel.Title, ago)
 				if ago == 0 {
-					assert.InDelta(t, want[panel.title], point.Value, 1e-9, panel.title)
+					assert.InDelta(t, want[panel.Title], point.Value, 1e-9, panel.Title)
 					last++
 				}
 			}
 		}
-		assert.Equal(t, len(series), last, "%s: a series has no end", panel.title)
+		assert.Equal(t, len(series), last, "%s: a series has no end", panel.Title)
 		// A rate needs two samples, at the beginning and after the gap.
 		for ago := hour - interval; ago >= 0; ago -= interval {
 			if ago >= gapBegan || ago < gapEnded {
-				assert.True(t, present[ago], "%s: nothing %v before the end", panel.title, ago)
+				assert.True(t, present[ago], "%s: nothing %v before the end", panel.Title, ago)
 			}
 		}
 	}

@@ -143,9 +143,9 @@ func TestPanelsUseWhatServicesShow(t *testing.T) {
 	t.Parallel()
 	e := freshMetrics(t)
 	for _, p := range readPanels(t) {
-		missing, err := e.unknown(p.expr, nil)
-		require.NoError(t, err, p.expr)
-		assert.Empty(t, missing, p.title)
+		missing, err := e.unknown(p.Expr, nil)
+		require.NoError(t, err, p.Expr)
+		assert.Empty(t, missing, p.Title)
 	}
 	variable := regexp.MustCompile(`label_values\((\w+)`).FindAllStringSubmatch(string(readFile(t, "dashboards/gitsandbox.json")), -1)
 	require.NotEmpty(t, variable)

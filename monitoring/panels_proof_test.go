@@ -13,6 +13,7 @@ import (
 
 	"github.com/gitsandbox/gitsandbox"
 	"github.com/gitsandbox/gitsandbox/monitoring/internal/demo"
+	"github.com/gitsandbox/gitsandbox/monitoring/internal/grafana"
 )
 
 // noAlertmanager is an address at which nobody answers.
@@ -25,27 +26,44 @@ type answer struct {
 	rest   float64
 }
 
-// durations are how long operations took, as their Trace saw it.
-type durations struct {
-	mu sync.Mutex
-	of map[string][]float64
+// observed is what the operations' Trace saw: how long they took, and how many
+// bytes of packs were published.
+type observed struct {
+	mu        sync.Mutex
+	durations map[string][]float64
+	bytes     int64
 }
 
-func (d *durations) trace() *gitsandbox.Trace {
-	return &gitsandbox.Trace{OperationDone: func(_ context.Context, i gitsandbox.OperationInfo, r gitsandbox.OperationResult) {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.of[i.Operation] = append(d.of[i.Operation], r.Duration.Seconds())
-	}}
+func (o *observed) trace() *gitsandbox.Trace {
+	return &gitsandbox.Trace{
+		OperationDone: func(_ context.Context, i gitsandbox.OperationInfo, r gitsandbox.OperationResult) {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.durations[i.Operation] = append(o.durations[i.Operation], r.Duration.Seconds())
+		},
+		PushDecided: func(_ context.Context, push gitsandbox.PushAudit) {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			if push.Decision == "published" {
+				o.bytes += push.PackBytes
+			}
+		},
+	}
 }
 
-// p95 is what the buckets of a histogram tell of the 95th percentile: where
-// the rank lies within its bucket.
-func (d *durations) p95(operation string) float64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	all := d.of[operation]
-	rank := 0.95 * float64(len(all))
+func (o *observed) published() float64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return float64(o.bytes)
+}
+
+// quantile is what the buckets of a histogram tell of a quantile: where the
+// rank lies within its bucket.
+func (o *observed) quantile(q float64, operation string) float64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := o.durations[operation]
+	rank := q * float64(len(all))
 	bounds := []float64{.1, .5, 1, 2, 5, 10, 30, 60, 120, 300}
 	lower, below := 0.0, 0
 	for _, upper := range bounds {
@@ -66,7 +84,7 @@ func (d *durations) p95(operation string) float64 {
 func TestPanelsShowWhatTheWorkloadDid(t *testing.T) {
 	t.Parallel()
 	tools := findTools(t)
-	seen := &durations{of: map[string][]float64{}}
+	seen := &observed{durations: map[string][]float64{}}
 	service, err := demo.Start(demo.Options{Trace: seen.trace()})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, service.Close()) })
@@ -79,19 +97,21 @@ func TestPanelsShowWhatTheWorkloadDid(t *testing.T) {
 	at := p.scraped(first) // a rate needs two
 	for _, panel := range panels {
 		want := answer{}
-		if panel.title == "Operation success rate" {
+		if panel.Title == "Operation success rate" {
 			want.rest = 1
 		}
-		compare(t, panel.title+", before the first operation", p.ask(panel.expr, at), want)
+		compare(t, panel.Title+", before the first operation", p.ask(panel.Expr, at), want)
 	}
 
 	require.NoError(t, service.Script(t.Context(), "t1"))
 	at = p.scraped(time.Now())
 	for _, panel := range panels {
-		showsScript(t, panel, p.ask(panel.expr, at), seen, 1)
+		showsScript(t, panel, p.ask(panel.Expr, at), seen, 1)
 	}
-	recorded := p.scraped(at) // by now the rules have seen it too
-	guideExamples(t, p, recorded)
+	// The recording rules see it within a second, and the alerts, which read
+	// what these recorded, within another.
+	recorded := p.scraped(p.scraped(at).Add(time.Second))
+	guideExamples(t, p, recorded, seen)
 	for _, r := range allRules(t) {
 		// Nothing was there six hours before.
 		if r.Record != "" && !strings.HasSuffix(r.Record, "_before") {
@@ -105,22 +125,22 @@ func TestPanelsShowWhatTheWorkloadDid(t *testing.T) {
 	require.NoError(t, service.Script(t.Context(), "t2"))
 	at = p.scraped(time.Now())
 	for _, panel := range panels {
-		showsScript(t, panel, p.ask(panel.expr, at), seen, 2)
+		showsScript(t, panel, p.ask(panel.Expr, at), seen, 2)
 	}
 }
 
 // showsScript compares a panel with what so many runs of the script do. Rates
 // are over five minutes, which is longer than all of it.
-func showsScript(t *testing.T, panel panel, got map[string]float64, seen *durations, runs float64) {
+func showsScript(t *testing.T, panel grafana.Panel, got map[string]float64, seen *observed, runs float64) {
 	t.Helper()
 	var want answer
-	switch panel.title {
+	switch panel.Title {
 	case "Operation success rate":
 		want = answer{map[string]float64{"clone": 9. / 10, "push": 8. / 11, "status": 3. / 4}, 1}
 	case "P95 latency by operation":
 		want = answer{values: map[string]float64{}}
 		for _, op := range []string{"clone", "push", "status", "diff", "log"} {
-			want.values[op] = seen.p95(op)
+			want.values[op] = seen.quantile(0.95, op)
 		}
 	case "Active sandboxes":
 		want.values = map[string]float64{"": 5} // 7 started, 2 ended
@@ -135,8 +155,11 @@ func showsScript(t *testing.T, panel panel, got map[string]float64, seen *durati
 	case "Sandbox creation time":
 		// How many are below a second is the machine's affair, but for the one
 		// that was held back.
-		assert.InDelta(t, 7*runs, got["+Inf"], 1e-6, panel.title)
-		assert.LessOrEqual(t, got["1"], 6*runs+1e-6, panel.title)
+		require.Len(t, got, 10, panel.Title)
+		require.Contains(t, got, "1.0", panel.Title)
+		assert.LessOrEqual(t, got["1.0"], 6*runs+1e-6, panel.Title)
+		assert.InDelta(t, 7*runs, got["120.0"], 1e-6, panel.Title)
+		assert.InDelta(t, 7*runs, got["+Inf"], 1e-6, panel.Title)
 		return
 	case "Estimated monthly cost":
 		want.values = map[string]float64{"": 54.75} // 5 x 0.015 x 730
@@ -149,9 +172,9 @@ func showsScript(t *testing.T, panel panel, got map[string]float64, seen *durati
 	case "Conflicts detected":
 		want.values = map[string]float64{"push": runs / 5}
 	default:
-		t.Errorf("%s: what is it to show?", panel.title)
+		t.Errorf("%s: what is it to show?", panel.Title)
 	}
-	compare(t, panel.title, got, want)
+	compare(t, panel.Title, got, want)
 }
 
 func compare(t *testing.T, name string, got map[string]float64, want answer) {
@@ -169,13 +192,12 @@ func compare(t *testing.T, name string, got map[string]float64, want answer) {
 	}
 }
 
-func TestP95OfDurations(t *testing.T) {
+func TestQuantileOfDurations(t *testing.T) {
 	t.Parallel()
-	d := &durations{of: map[string][]float64{"push": slices.Repeat([]float64{0.3}, 20)}}
-	d.of["push"] = append(d.of["push"], 0.7)
+	o := &observed{durations: map[string][]float64{"push": append(slices.Repeat([]float64{0.3}, 20), 0.7)}}
 	// 21 durations: rank 19.95, in the bucket from 0.1 to 0.5, which holds 20.
-	assert.InDelta(t, 0.1+0.4*19.95/20, d.p95("push"), 1e-9)
-	d.of["push"] = append(d.of["push"], 0.7)
+	assert.InDelta(t, 0.1+0.4*19.95/20, o.quantile(0.95, "push"), 1e-9)
+	o.durations["push"] = append(o.durations["push"], 0.7)
 	// 22: rank 20.9, in the bucket from 0.5 to 1, which holds 2.
-	assert.InDelta(t, 0.5+0.5*0.9/2, d.p95("push"), 1e-9)
+	assert.InDelta(t, 0.5+0.5*0.9/2, o.quantile(0.95, "push"), 1e-9)
 }

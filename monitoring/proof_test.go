@@ -1,10 +1,12 @@
 package monitoring
 
 import (
+	"maps"
 	"math"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,12 +14,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gitsandbox/gitsandbox/monitoring/internal/grafana"
 	"github.com/gitsandbox/gitsandbox/monitoring/internal/servers"
 )
 
 const (
 	// patience is how long the proof waits for a server to see something.
-	patience = 60 * time.Second
+	patience = 90 * time.Second
 	poll     = 200 * time.Millisecond
 
 	// window is what stands for Grafana's variables in a panel's query: longer
@@ -70,13 +73,13 @@ func (p *proof) scraped(after time.Time) time.Time {
 	p.t.Helper()
 	var at time.Time
 	require.Eventually(p.t, func() bool {
-		last := p.query(`timestamp(up{job="gitsandbox"})`, time.Now())
-		if len(last) != 1 {
+		last, err := p.Query(p.t.Context(), `timestamp(up{job="gitsandbox"})`, time.Now())
+		if err != nil || len(last) != 1 {
 			return false
 		}
 		at = time.UnixMilli(int64(math.Round(last[0].Value() * 1000)))
-		up := p.query(`up{job="gitsandbox"}`, at)
-		return at.After(after) && len(up) == 1 && up[0].Value() == 1
+		up, err := p.Query(p.t.Context(), `up{job="gitsandbox"}`, at)
+		return err == nil && at.After(after) && len(up) == 1 && up[0].Value() == 1
 	}, patience, poll)
 	return at
 }
@@ -88,28 +91,21 @@ func (p *proof) query(expr string, at time.Time) []servers.Series {
 	return series
 }
 
-// ask runs the query of a panel or of the guide, whose answer has at most one
-// label, and returns the values by that label.
+// ask runs the query of a panel or of the guide, and returns the values by the
+// values of their labels.
 func (p *proof) ask(expr string, at time.Time) map[string]float64 {
 	p.t.Helper()
-	series := p.query(substitute(expr, window), at)
+	series := p.query(grafana.Substitute(expr, window, window), at)
 	values := map[string]float64{}
 	for _, s := range series {
-		key := ""
-		for _, v := range s.Labels {
-			key += v
+		var labels []string
+		for _, name := range slices.Sorted(maps.Keys(s.Labels)) {
+			labels = append(labels, s.Labels[name])
 		}
-		values[key] = s.Value()
+		values[strings.Join(labels, " ")] = s.Value()
 	}
 	require.Len(p.t, values, len(series), "%s: two series look alike", expr)
 	return values
-}
-
-// substitute puts values in place of Grafana's variables.
-func substitute(expr string, window time.Duration) string {
-	return strings.NewReplacer(
-		"$__rate_interval", window.String(), "$__range", window.String(), "$job", ".+", "$instance", ".+",
-	).Replace(expr)
 }
 
 // listenAgain serves a handler on an address that was free a moment ago.

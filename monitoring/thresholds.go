@@ -1,23 +1,30 @@
 package monitoring
 
-// The thresholds of alerts and panels. This is the only place that has them.
+import (
+	"time"
+
+	"github.com/gitsandbox/gitsandbox"
+)
+
+// The thresholds of alerts and panels. The five criteria for scaling up are those
+// of Client.Advise; this is the only other place that has thresholds.
 const (
 	// LatencySeconds is the P95 of an operation above which it is slow.
-	LatencySeconds = 5
+	LatencySeconds = float64(gitsandbox.DefaultAdviseP95) / float64(time.Second)
 
 	// ErrorRatio is the share of an operation's runs that may fail.
-	ErrorRatio = 0.10
+	ErrorRatio = gitsandbox.DefaultAdviseErrorRate
 
 	// ActiveSandboxes is how many sandboxes one service may keep at once.
-	ActiveSandboxes = 10
+	ActiveSandboxes = gitsandbox.DefaultAdviseSandboxes
 
 	// MonthlyBudgetDollars is the budget of a month, MonthlyCostDollars the
 	// projection at which somebody is told.
-	MonthlyBudgetDollars = 100
-	MonthlyCostDollars   = 75
+	MonthlyBudgetDollars = gitsandbox.DefaultAdviseBudget
+	MonthlyCostDollars   = MonthlyBudgetDollars * 3 / 4
 
 	// CacheMissRatio is the share of cache look-ups that may miss.
-	CacheMissRatio = 0.50
+	CacheMissRatio = gitsandbox.DefaultAdviseMissRatio
 
 	// CreationSeconds is the P95 of the start of a sandbox above which it is
 	// slow.

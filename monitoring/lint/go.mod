@@ -1,3 +1,7 @@
+// The linter of dashboards. It is outside of the workspace, since its dependencies
+// would raise the versions of all other modules:
+//
+//	GOWORK=off go -C lint tool dashboard-linter lint --strict ../dashboards/gitsandbox.json
 module github.com/gitsandbox/gitsandbox/monitoring/lint
 
 go 1.26.0

@@ -93,10 +93,14 @@ func TestRestartBeginsAtZero(t *testing.T) {
 func TestTrafficEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	s := startService(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	require.NoError(t, s.Traffic(ctx))
-	got := scrape(t, s)
-	assert.Positive(t, got[`git_operation_total{operation="push",status="success"}`])
-	assert.Positive(t, got[`git_conflicts_detected_total{operation="push"}`])
+	done := make(chan error, 1)
+	go func() { done <- s.Traffic(ctx) }()
+	require.Eventually(t, func() bool {
+		got := scrape(t, s)
+		return got[`gitsandbox_policy_refusals_total{rule="protected_path"}`] > 0 && got[`git_conflicts_detected_total{operation="push"}`] > 0
+	}, time.Minute, 200*time.Millisecond)
+	cancel()
+	require.NoError(t, <-done)
 }

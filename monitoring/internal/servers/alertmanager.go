@@ -40,7 +40,6 @@ func (a *Alertmanager) Close() error { return a.p.stop() }
 type Alert struct {
 	Labels      map[string]string `json:"labels"`
 	Annotations map[string]string `json:"annotations"`
-	EndsAt      string            `json:"endsAt"`
 }
 
 // Name returns the label alertname.
