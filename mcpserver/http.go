@@ -99,6 +99,9 @@ func (s *Server) HTTPHandler(opts *HTTPOptions) http.Handler {
 	endpoint := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Accel-Buffering", "no") // proxies are to pass events on at once
 		limitBodyTime(w, r)
+		if r.Method == http.MethodPost && s.enter() {
+			defer s.running.Done() // the end is to wait for the answer, and not for the call alone
+		}
 		session := r.Header.Get(sessionHeader)
 		if r.Header.Get(versionHeader) >= sessionless && session == "" {
 			modern.ServeHTTP(w, r)

@@ -2,7 +2,6 @@ package mcpserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -109,8 +108,9 @@ func (s *Server) receiveCall(ctx context.Context, method string, req mcp.Request
 	defer context.AfterFunc(s.closing, cancel)() //nolint:contextcheck // the end of the Server is another reason
 
 	result, err = next(ctx, method, req)
-	if _, protocol := errors.AsType[*jsonrpc.Error](err); err != nil && !protocol && ctx.Err() == nil {
-		// The bridge to clients of older revisions, which asks the person.
+	_, protocol := err.(*jsonrpc.Error) //nolint:errorlint // one in the chain is what the client said
+	if err != nil && !protocol && ctx.Err() == nil {
+		// It is of the bridge to clients of older revisions, which asks the person.
 		r.code = codeConfirm
 		return failure(codeConfirm, "a person has to agree to this, and could not be asked. Tell the user."), nil
 	}

@@ -62,14 +62,17 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, opts *HTTPOptions) e
 		defer close(stopped)
 		_ = server.Shutdown(grace)
 	}()
-	s.drain(grace)
+	if !s.drain(grace) {
+		_ = server.Close() // some body does not come
+	}
 	err := s.Close()
 	<-stopped
 	return errors.Join(err, server.Close())
 }
 
-// drain waits for the calls that are running, until ctx ends.
-func (s *Server) drain(ctx context.Context) {
+// drain waits for the calls that are running. When ctx ends it cancels them, and
+// reports whether they end soon.
+func (s *Server) drain(ctx context.Context) bool {
 	s.mu.Lock()
 	s.closed = true // further calls are told so
 	s.mu.Unlock()
@@ -80,8 +83,17 @@ func (s *Server) drain(ctx context.Context) {
 	}()
 	select {
 	case <-idle:
+		return true
 	case <-ctx.Done():
 		s.close()
-		<-idle // a cancelled call ends soon
+	}
+	select {
+	case <-idle:
+		return true
+	case <-time.After(cancelWait):
+		return false
 	}
 }
+
+// cancelWait is the time for cancelled calls to say so to their clients.
+const cancelWait = 2 * time.Second
