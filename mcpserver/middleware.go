@@ -158,13 +158,19 @@ func statusOf(result mcp.Result, err error) string {
 }
 
 // quiet lets only warnings of the protocol's library through: at level Info it
-// tells of every session, and each request of the newest revision is one.
+// tells of every session, and each request of the newest revision is one. What it
+// calls an error is what a client did wrong.
 func quiet(log *slog.Logger) *slog.Logger { return slog.New(quietHandler{log.Handler()}) }
 
 type quietHandler struct{ slog.Handler }
 
 func (h quietHandler) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
+}
+
+func (h quietHandler) Handle(ctx context.Context, r slog.Record) error {
+	r.Level = min(r.Level, slog.LevelWarn)
+	return h.Handler.Handle(ctx, r)
 }
 
 func (h quietHandler) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -20,7 +20,7 @@ func describe(t *tools.Tool) *mcp.Tool {
 	d := &mcp.Tool{
 		Name: t.Name, Title: t.Title, Description: t.Description, InputSchema: t.InputSchema,
 		Annotations: &mcp.ToolAnnotations{
-			Title: t.Title, ReadOnlyHint: t.ReadOnly, DestructiveHint: &t.Destructive,
+			ReadOnlyHint: t.ReadOnly, DestructiveHint: &t.Destructive,
 			IdempotentHint: t.Idempotent, OpenWorldHint: &t.OpenWorld,
 		},
 	}
