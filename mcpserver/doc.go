@@ -37,3 +37,5 @@
 //
 // Any number of goroutines may use a [Server].
 package mcpserver
+
+//go:generate go run ./internal/toolref -o ../docs/mcp-tools.md

@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"flag"
 	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +20,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/gitsandbox/gitsandbox/mcpserver"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -130,6 +135,42 @@ func TestHostsWithTokens(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, f.hosts, address)
 	}
+}
+
+// The page about the server names every flag, and no other.
+func TestFlagsAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/mcp.md")
+	require.NoError(t, err)
+	var usage bytes.Buffer
+	_, err = parseFlags([]string{"-h"}, &usage)
+	require.ErrorIs(t, err, flag.ErrHelp)
+	names := func(pattern, text string) []string {
+		var list []string
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			list = append(list, m[1])
+		}
+		slices.Sort(list)
+		return list
+	}
+	assert.Equal(t, names("(?m)^  -([a-z-]+)", usage.String()), names("(?m)^\\| `-([a-z-]+)` \\|", string(page)))
+}
+
+// What is to be copied is well-formed.
+func TestSnippetsParse(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/mcp.md")
+	require.NoError(t, err)
+	snippets := regexp.MustCompile("(?s)```json\n(.*?)```|add-json --scope project gitsandbox '([^']*)'").FindAllStringSubmatch(string(page), -1)
+	require.Len(t, snippets, 5)
+	for _, s := range snippets {
+		assert.True(t, json.Valid([]byte(s[1]+s[2])), s[0])
+	}
+	roles, _, ok := strings.Cut(string(page)[strings.Index(string(page), "# roles.yaml"):], "```")
+	require.True(t, ok)
+	parsed, err := mcpserver.ParseRoles(strings.NewReader(roles))
+	require.NoError(t, err)
+	assert.Len(t, parsed, 2)
 }
 
 // buffer is what a test reads while the program writes it.
