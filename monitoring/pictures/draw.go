@@ -177,7 +177,7 @@ func units(unit string) plot.Ticker {
 			}
 			switch unit {
 			case "percentunit":
-				ticks[i].Label = fmt.Sprintf("%.0f %%", 100*t.Value)
+				ticks[i].Label = fmt.Sprintf("%.3g %%", 100*t.Value)
 			case "currencyUSD":
 				ticks[i].Label = fmt.Sprintf("$%.4g", t.Value)
 			case "s":
