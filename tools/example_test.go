@@ -44,7 +44,7 @@ func Example() {
 
 	// What the model answers, and what it gets back.
 	ctx := context.Background()
-	arguments, _ := json.Marshal(map[string]string{"repo_url": remote.URL("shop"), "agent_id": "a1", "task_id": "hello"})
+	arguments := json.RawMessage(fmt.Sprintf(`{"repo_url":%q,"agent_id":"a1","task_id":"hello"}`, remote.URL("shop")))
 	var clone struct {
 		SandboxID string `json:"sandbox_id"`
 		Branch    string `json:"branch"`
