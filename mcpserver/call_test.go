@@ -2,6 +2,8 @@ package mcpserver_test
 
 import (
 	"context"
+	"io"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -121,6 +123,33 @@ func TestEndOfSessionEndsTheCommand(t *testing.T) {
 	gone(t, pid)
 	require.NoError(t, server.Close(), "twice")
 	require.Error(t, server.Run(t.Context(), server.InProcess()), "closed")
+}
+
+// A session has an end of its own, which is no other's.
+func TestEndOfOneSession(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(client io.Closer, cancel context.CancelFunc){
+		"the client leaves": func(client io.Closer, _ context.CancelFunc) { _ = client.Close() },
+		"the context ends":  func(_ io.Closer, cancel context.CancelFunc) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			server := w.serve(nil)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			here, there := net.Pipe()
+			ended := make(chan error, 1)
+			go func() { ended <- server.Run(ctx, &mcp.IOTransport{Reader: here, Writer: here}) }()
+			m := connect(t, &mcp.IOTransport{Reader: there, Writer: there}, legacy, nil)
+			id := m.clone(w.url, "a", "t")
+			pid := w.start(m, id)
+			end(there, cancel)
+			gone(t, pid)
+			require.Equal(t, ctx.Err(), <-ended)
+			connect(t, server.InProcess(), modern, nil).state("git_status", args{"sandbox_id": id})
+		})
+	}
 }
 
 func TestProgress(t *testing.T) {

@@ -22,9 +22,6 @@ const sessionless = "2026-07-28"
 const (
 	versionHeader = "Mcp-Protocol-Version"
 	sessionHeader = "Mcp-Session-Id"
-
-	// bodyWait is how long a client may take for the body of a request.
-	bodyWait = time.Minute
 )
 
 // HTTPOptions are the options of [Server.HTTPHandler] and [Server.Serve]. The zero
@@ -98,7 +95,6 @@ func (s *Server) HTTPHandler(opts *HTTPOptions) http.Handler {
 	})
 	endpoint := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Accel-Buffering", "no") // proxies are to pass events on at once
-		limitBodyTime(w, r)
 		if r.Method == http.MethodPost && s.enter() {
 			defer s.running.Done() // the end is to wait for the answer, and not for the call alone
 		}
@@ -126,31 +122,5 @@ func (s *Server) HTTPHandler(opts *HTTPOptions) http.Handler {
 	if o.Metrics != nil {
 		mux.Handle("GET /metrics", o.Metrics)
 	}
-	return guard(mux, &o)
-}
-
-// limitBodyTime bounds how long the body of a request takes, and nothing after it:
-// a call can run for minutes.
-func limitBodyTime(w http.ResponseWriter, r *http.Request) {
-	if r.Body == nil || r.Body == http.NoBody {
-		return
-	}
-	c := http.NewResponseController(w)
-	if c.SetReadDeadline(time.Now().Add(bodyWait)) != nil {
-		return // no connection below, as in tests
-	}
-	r.Body = &timedBody{r.Body, c}
-}
-
-type timedBody struct {
-	io.ReadCloser
-	c *http.ResponseController
-}
-
-func (b *timedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		_ = b.c.SetReadDeadline(time.Time{})
-	}
-	return n, err
+	return limitWaits(guard(mux, &o))
 }

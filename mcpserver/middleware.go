@@ -30,7 +30,10 @@ const unknownTool = "unknown"
 
 type contextKey int
 
-const recordKey contextKey = iota
+const (
+	recordKey contextKey = iota
+	lifeKey
+)
 
 // record is what is known of a call in the end.
 type record struct {
@@ -106,6 +109,9 @@ func (s *Server) receiveCall(ctx context.Context, method string, req mcp.Request
 	ctx, cancel := context.WithTimeout(ctx, s.timeout+confirmWait)
 	defer cancel()
 	defer context.AfterFunc(s.closing, cancel)() //nolint:contextcheck // the end of the Server is another reason
+	if life, ok := ctx.Value(lifeKey).(context.Context); ok {
+		defer context.AfterFunc(life, cancel)() //nolint:contextcheck // that of the session
+	}
 
 	result, err = next(ctx, method, req)
 	_, protocol := err.(*jsonrpc.Error) //nolint:errorlint // one in the chain is what the client said

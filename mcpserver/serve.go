@@ -73,9 +73,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, opts *HTTPOptions) e
 // drain waits for the calls that are running. When ctx ends it cancels them, and
 // reports whether they end soon.
 func (s *Server) drain(ctx context.Context) bool {
-	s.mu.Lock()
-	s.closed = true // further calls are told so
-	s.mu.Unlock()
+	s.refuse()
 	idle := make(chan struct{})
 	go func() {
 		s.running.Wait()

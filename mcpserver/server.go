@@ -170,21 +170,20 @@ func (s *Server) newProtocolServer(set *tools.Set, o *Options) *mcp.Server {
 
 // Run serves one session, such as that of an [mcp.StdioTransport], as
 // Options.Caller and with Options.Role. It returns when the client ends the
-// session, with nil, or when ctx ends, with its error. Calls that are running then
-// are cancelled.
+// session, with nil, or when ctx ends, with its error. The calls of the session that
+// are running then are cancelled.
 func (s *Server) Run(ctx context.Context, t mcp.Transport) error {
-	session, err := s.byRole[s.role].Connect(ctx, t, nil)
+	// The library keeps the values of ctx for the calls, and not its end.
+	session, err := s.byRole[s.role].Connect(context.WithValue(ctx, lifeKey, ctx), t, nil)
 	if err != nil {
 		return err
 	}
-	// A client that went away has no use for what still runs.
 	ended := make(chan error, 1)
 	go func() { ended <- session.Wait() }()
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
 		err = ctx.Err()
-		s.cancelCalls()
 		_ = session.Close()
 		<-ended
 	case <-s.closing.Done():
@@ -216,21 +215,21 @@ func (t inProcess) Connect(ctx context.Context) (mcp.Connection, error) {
 	return there.Connect(ctx)
 }
 
-// cancelCalls ends the calls that are running, and all that come.
-func (s *Server) cancelCalls() {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	s.close()
-}
-
 // Close cancels the calls that are running, ends all sessions and waits for both.
 // Sandboxes live on, until the Client ends them. A second call does nothing.
 func (s *Server) Close() error {
-	s.cancelCalls()
+	s.refuse()
+	s.close()
 	s.closeSessions()
 	s.running.Wait()
 	return nil
+}
+
+// refuse makes further calls fail.
+func (s *Server) refuse() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 }
 
 // closeSessions ends all sessions.
