@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/gitsandbox/gitsandbox"
@@ -26,7 +27,27 @@ func (s *Set) call(ctx context.Context, t *Tool, raw json.RawMessage) *Result {
 	if err != nil {
 		return explain(err).result()
 	}
+	if result.Data == nil {
+		result.Text = bounded(result.Text, bytesFor(args.int("max_tokens", s.maxTokens))+factsSlack)
+	}
 	return result
+}
+
+// factsSlack is what a long line of facts may have beyond its share.
+const factsSlack = 2 << 10
+
+// bounded cuts text at the end of a line. Tools stay within their budget by
+// themselves; what they show in place of bytes that are not text is longer than
+// these.
+func bounded(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	end := strings.LastIndexByte(text[:most], '\n') + 1
+	if end == 0 {
+		end = most
+	}
+	return strings.ToValidUTF8(text[:end], "") + fmt.Sprintf("... (%s left out: much of it is no text)\n", plural(len(text)-end, "byte"))
 }
 
 // sandbox opens the sandbox that the argument sandbox_id names. Whoever may not use

@@ -268,8 +268,8 @@ func runList(ctx context.Context, c *call) (*Result, error) {
 
 // directories names the first directories below what was listed.
 func directories(files, below []string) string {
-	const most = 30
-	prefix := ""
+	const most, mostBytes = 30, 1000
+	prefix, size := "", 0
 	if len(below) > 0 {
 		prefix = strings.TrimSuffix(below[0], "/") + "/"
 	}
@@ -280,10 +280,12 @@ func directories(files, below []string) string {
 		if !ok || dir == last {
 			continue
 		}
-		if last = dir; len(names) == most {
+		last = dir
+		name := shown(prefix + dir)
+		if size += len(name); len(names) == most || size > mostBytes {
 			return strings.Join(names, " ") + " ..."
 		}
-		names = append(names, shown(prefix+dir))
+		names = append(names, name)
 	}
 	return strings.Join(names, " ")
 }

@@ -142,6 +142,25 @@ func TestHiddenCharactersAreShown(t *testing.T) {
 	assert.Contains(t, text, "to the letter")
 }
 
+// What is no text is shown four times as long, and stays within the budget.
+func TestEveryBulkResultIsBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	id := w.clone("a", "t")
+	w.ok("run", args{"sandbox_id": id, "command": `yes "$(printf 'x\377\376\375\374\373\372\371')" | head -c 100000 >garbage; git add . && git commit -qm "$(head -c 60000 /dev/zero | tr '\0' m)"`})
+	for tool, a := range map[string]args{
+		"run": {"command": "cat garbage"}, "file_read": {"path": "garbage"}, "file_search": {"pattern": "x"},
+		"git_show": {"rev": "HEAD"}, "git_diff": {"from": "HEAD~1", "to": "HEAD"}, "git_log": {},
+	} {
+		a["sandbox_id"], a["max_tokens"] = id, 1000
+		if tool == "git_log" {
+			delete(a, "max_tokens")
+		}
+		text := w.ok(tool, a)
+		assert.LessOrEqual(t, len(text), 3500+2048+100, tool)
+	}
+}
+
 func TestEditTellsWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

@@ -190,7 +190,10 @@ func runShow(ctx context.Context, c *call) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	shownCommit, err := s.Show(ctx, c.args.string("rev"), &gitsandbox.ShowOptions{Paths: c.args.files(), MaxBytes: c.budget()})
+	// A quarter is for the message, the rest for the patch.
+	forMessage := c.budget() / 4
+	forPatch := c.budget() - forMessage
+	shownCommit, err := s.Show(ctx, c.args.string("rev"), &gitsandbox.ShowOptions{Paths: c.args.files(), MaxBytes: forPatch})
 	if err != nil {
 		return nil, err
 	}
@@ -200,8 +203,8 @@ func runShow(ctx context.Context, c *call) (*Result, error) {
 		fact("date", commit.Authored.UTC().Format(time.RFC3339)),
 	}
 	message := clean(strings.TrimRight(commit.Subject+"\n\n"+commit.Body, "\n"))
-	if most := c.budget() / 2; len(message) > most {
-		message = strings.ToValidUTF8(message[:most], "") + "..."
+	if len(message) > forMessage {
+		message = strings.ToValidUTF8(message[:forMessage], "") + "..."
 	}
-	return diffResult(facts, message+"\n\n", shownCommit.Diff, false, c.budget(), "git_show"), nil
+	return diffResult(facts, message+"\n\n", shownCommit.Diff, false, forPatch, "git_show"), nil
 }

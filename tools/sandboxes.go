@@ -141,7 +141,12 @@ func unpublished(ctx context.Context, s *gitsandbox.Sandbox) (string, error) {
 	if st.Upstream != "" && st.Upstream != published[0] {
 		published = append(published, st.Upstream)
 	}
+	looked := map[gitsandbox.Hash]bool{}
 	for _, b := range branches {
+		if looked[b.Head] {
+			continue
+		}
+		looked[b.Head] = true
 		for _, err := range s.Log(ctx, &gitsandbox.LogOptions{Rev: string(b.Head), Exclude: published, Max: 1}) {
 			if err != nil {
 				return "", err
