@@ -33,8 +33,10 @@ type ListOptions struct {
 }
 
 // List yields the sandboxes with a clone, of all processes of the team, newest
-// first, as E2B knows them. It gets the next page when the loop gets there. After
-// List has yielded an error it ends.
+// first, as E2B knows them. It gets the next page when the loop gets there, and is not
+// tried again, since the loop may have begun. The whole loop is one operation: it has
+// Options.Timeout, may use the Client, and must not close it. After List has yielded
+// an error it ends.
 func (c *Client) List(ctx context.Context, opts *ListOptions) iter.Seq2[*SandboxInfo, error] {
 	return func(yield func(*SandboxInfo, error) bool) {
 		filter, err := opts.metadata()

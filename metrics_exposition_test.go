@@ -207,19 +207,6 @@ func TestATraceIDThatIsNoneIsDropped(t *testing.T) {
 	assert.Contains(t, scrape(t, m, openMetrics), strings.Repeat("é", 120), "the longest that there can be")
 }
 
-// Under a microsecond and without an allocation, but with a TraceID.
-func BenchmarkMetricsOperation(b *testing.B) {
-	m := NewMetrics(nil)
-	ctx := b.Context()
-	b.ReportAllocs()
-	for b.Loop() {
-		o := m.operation("status")
-		o.start(ctx)
-		m.requested("sandbox", "exec", "")
-		o.done(ctx, time.Millisecond, 1, nil)
-	}
-}
-
 func TestRecordingDoesNotAllocate(t *testing.T) { //nolint:paralleltest // AllocsPerRun must not
 	m := NewMetrics(nil)
 	ctx := t.Context()
